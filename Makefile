@@ -1,0 +1,102 @@
+# One door for every task. `make` alone lists them. Needs make, npm and any Node from 20 on; everything else is
+# brought into this folder: Node 26 into .node/ when PATH has none, packages into node_modules/ from the lock file.
+
+NODE_MAJOR_MIN := 26
+NODE_VERSION := 26.10.0
+IMAGE ?= meridian:dev
+TEST_COUNTS := .cache/test-counts.json
+
+NODE_MAJOR := $(shell node --version 2>/dev/null | sed -n 's/^v\([0-9][0-9]*\)\..*/\1/p')
+ifeq ($(shell [ "$(or $(NODE_MAJOR),0)" -ge $(NODE_MAJOR_MIN) ] && echo yes),yes)
+OWN_NODE :=
+else
+OWN_NODE := .node/installed-$(NODE_VERSION)
+export PATH := $(CURDIR)/.node/bin:$(PATH)
+endif
+
+BIN := node_modules/.bin
+INSTALLED := node_modules/.installed
+VITEST := $(BIN)/vitest run --config test/vitest.config.ts
+
+.PHONY: help setup run demo test check unit sim e2e containers bench fuzz proto image console clean
+.PHONY: check-types check-lint check-format check-dead check-tidy
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | grep -v 'make help' | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+setup: $(INSTALLED) ## bring Node 26 and the packages of the lock file into this folder
+
+run: setup ## run one node on loopback with its data in ./data
+	@nodes/cli/meridian serve
+
+demo: setup ## run three regions with wide-area latency and a prompt; DETACH=1 returns when they are ready
+	@nodes/cli/meridian lab up $(if $(filter 1,$(DETACH)),--detach)
+
+test: setup ## run every test this machine can run; REQUIRE_DOCKER=1 REQUIRE_ROOT=1 make a skip a failure
+	@MERIDIAN_TEST_COUNTS=$(TEST_COUNTS) $(VITEST)
+
+check: setup ## types, lint, format, dead code and the shape of the house
+	@$(MAKE) --no-print-directory -k -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+		check-types check-lint check-format check-dead check-tidy
+
+unit: setup ## tests that start no process: tidy, unit, property, contract, storage
+	@$(VITEST) --project tidy --project unit --project property --project contract --project storage
+
+sim: ## run the simulator: SEED=n COUNT=n
+	@echo "make sim: the simulator is not built yet" >&2; exit 1
+
+e2e: setup ## tests over HTTP and with real processes: registry-api, integration, e2e
+	@$(VITEST) --project registry-api --project integration --project e2e
+
+containers: setup ## tests with Docker: the image, three containers, docker push and pull
+	@$(VITEST) --project containers
+
+bench: ## measure throughput and latency
+	@echo "make bench: the benchmarks are not built yet" >&2; exit 1
+
+fuzz: ## feed the parsers and the wire with hostile input
+	@echo "make fuzz: the fuzzers are not built yet" >&2; exit 1
+
+proto: setup ## generate the types of proto/gen from proto/*.proto
+	@rm -rf proto/gen
+	@$(BIN)/proto-loader-gen-types --grpcLib=@grpc/grpc-js --importFileExtension=.ts \
+		--longs=String --enums=String --defaults --oneofs --outDir=proto/gen proto/*.proto
+
+image: ## build the container image; IMAGE=NAME names it (meridian:dev)
+	@docker build --file deploy/Dockerfile --tag $(IMAGE) .
+
+console: ## build the web console
+	@echo "make console: the web console is not built yet" >&2; exit 1
+
+clean: ## remove what make brought and built; ./data stays
+	@rm -rf node_modules .node .cache coverage
+
+check-types: setup
+	@$(BIN)/tsc -p .
+
+check-lint: setup
+	@$(BIN)/oxlint
+
+check-format: setup
+	@$(BIN)/biome check --no-errors-on-unmatched --log-level=warn .
+
+check-dead: setup
+	@$(BIN)/knip --no-progress
+
+check-tidy: setup
+	@$(VITEST) --project tidy --reporter=dot
+
+# The npm package `node` fetches the binary of this platform in an install script; the allow-list beside it names it alone.
+.node/installed-%:
+	@echo "bringing Node $* into .node/"
+	@rm -rf .node && mkdir -p .node
+	@printf '{"private":true,"allowScripts":{"node":true}}\n' > .node/package.json
+	@npm install --prefix .node --ignore-scripts=false --no-save --no-package-lock --no-audit --no-fund --loglevel=error node@$* >&2
+	@ln -s node_modules/node/bin .node/bin
+	@.node/bin/node --version > $@
+
+# npm before 11 knows no allow-list for install scripts. No package here needs its script, so there none may run.
+$(INSTALLED): package.json package-lock.json .npmrc | $(OWN_NODE)
+	@command -v npm >/dev/null || { echo "make: npm is not on PATH; install npm and any Node from 20 on" >&2; exit 1; }
+	@npm ci --loglevel=error $$(npm config ls -l 2>/dev/null | grep -q '^allow-scripts-pending' || echo --ignore-scripts)
+	@touch $@
