@@ -1,0 +1,113 @@
+/**
+ * Every number that bounds something, in one place, with how the numbers relate asserted below. Bytes unless the
+ * name says otherwise; a unit stands last in each name.
+ */
+import { invariant } from "./invariant.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** distribution-spec, "Pushing Manifests": at least 4 MB must be accepted; containerd reads no more than 4 MiB. */
+export const MANIFEST_BYTES_MAX = 4 * MIB;
+/** Manifests up to this size travel inside the op that announces them; larger ones are fetched by digest. */
+export const MANIFEST_INLINE_BYTES_MAX = 32 * KIB;
+/** Config, layers and children together. A 4 MiB manifest could otherwise name 200,000 empty layers. */
+export const MANIFEST_DESCRIPTORS_MAX = 10_000;
+export const MANIFEST_JSON_DEPTH_MAX = 32;
+export const INDEX_DEPTH_MAX = 8;
+/** RFC 6838, section 4.2: two names of at most 127 characters and the stroke between them. */
+export const MEDIA_TYPE_LENGTH_MAX = 255;
+/** Digests of algorithms that nobody here can verify may stand in a descriptor, and go back in a header. */
+export const DESCRIPTOR_DIGEST_LENGTH_MAX = 255;
+/** Errors told in one answer: an error document is for a person, and must not amplify a request. */
+export const ERRORS_TOLD_MAX = 20;
+
+/** The CNCF reference library's cap on the name part; clients cap host and name together at the same number. */
+export const REPOSITORY_NAME_LENGTH_MAX = 255;
+export const TAG_LENGTH_MAX = 128;
+/** distribution-spec asks for at least ten `tag` parameters on one manifest push. */
+export const TAG_PARAMETERS_MAX = 64;
+export const REQUEST_TARGET_LENGTH_MAX = 8 * KIB;
+export const HEADER_BYTES_MAX = 16 * KIB;
+export const HEADERS_MAX = 100;
+
+export const PAGE_ENTRIES_DEFAULT = 100;
+export const PAGE_ENTRIES_MAX = 1_000;
+/** oras and containerd read no more of a referrers page. */
+export const REFERRERS_PAGE_BYTES_MAX = 4 * MIB;
+
+/** One JSON body of the management API. */
+export const API_BODY_BYTES_MAX = MIB;
+
+export const UPLOAD_SESSIONS_MAX = 10_000;
+/** Clients leave a session behind with every permission check; a day is enough for the slowest honest push to come back. */
+export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
+/** A blob's size is bounded by the disk; this only keeps arithmetic on offsets exact. */
+export const BLOB_BYTES_MAX = Number.MAX_SAFE_INTEGER;
+export const RANGES_PER_REQUEST_MAX = 64;
+
+/** Time without a byte after which a body or a reader is given up. The total is never bounded: 2 GB on a slow line is honest. */
+export const BODY_IDLE_MS_MAX = 60_000;
+export const HEADERS_TIMEOUT_MS = 15_000;
+export const KEEP_ALIVE_MS = 75_000;
+
+export const BLOB_READ_CHUNK_BYTES = 256 * KIB;
+
+/** What one gRPC message may hold; grpc-js' own default, kept because a manifest with its envelope must fit. */
+export const RPC_MESSAGE_BYTES_MAX = 8 * MIB;
+export const RPC_BLOB_CHUNK_BYTES = 256 * KIB;
+/** A batch on the op stream is closed at this size, or when nothing more is waiting. */
+export const OP_BATCH_BYTES_MAX = 64 * KIB;
+export const OP_BATCH_OPS_MAX = 1_000;
+/** HTTP/2 window of a pulling client: round trip × bandwidth, 16 MiB fill 612 Mbit/s at 100 ms. */
+export const RPC_WINDOW_BYTES = 16 * MIB;
+
+/** Turns of the writer that may share one synced batch. */
+export const TURNS_PER_COMMIT_MAX = 256;
+/** Ops kept per origin for cheap catch-up; whoever is further behind is served from the live index. */
+export const OP_LOG_OPS_MAX = 20_000;
+/** Moves kept for each tag. */
+export const TAG_HISTORY_MOVES_MAX = 50;
+/** A register that already shows this many concurrent values takes no further unconditional write. */
+export const SIBLINGS_MAX = 16;
+
+/** A timestamp further ahead of the own clock is never absorbed. Source: hybrid logical clock bound, protocol.md. */
+export const CLOCK_AHEAD_MS_MAX = 500;
+
+export const PEERS_MAX = 300;
+/** Peers asked once before a miss becomes a 404. */
+export const MISS_PROBE_PEERS = 2;
+export const MISS_PROBE_TIMEOUT_MS = 2_000;
+export const HOLDERS_TOLD_MAX = 16;
+export const UNAVAILABLE_RETRY_AFTER_SECONDS = 5;
+
+/** Blobs that are streamed from other nodes at once; each takes a stream, a file and one chunk of memory. */
+export const BLOB_FETCHES_MAX = 16;
+/** Peers asked at once who holds a blob; the next nearest are asked only when none of these does. */
+export const HOLDERS_ASKED_MAX = 16;
+export const HOLDER_SEARCH_TIMEOUT_MS = 2_000;
+/** A holder that owes bytes and sends none for this long is left for another. */
+export const BLOB_FETCH_STALL_MS = 10_000;
+/** How often all holders are tried without progress in between. */
+export const BLOB_FETCH_ROUNDS_MAX = 7;
+/** Before the second round; twice as long before each further one. */
+export const BLOB_FETCH_PAUSE_MS = 250;
+/** Fewer new bytes than this are no progress: a holder that breaks after each byte must not keep a reader for ever. */
+export const BLOB_FETCH_PROGRESS_BYTES = 1 * MIB;
+
+export const NODE_NAME_LENGTH_MAX = 63;
+export const ACTOR_LENGTH_MAX = 128;
+
+// A manifest travels inside one replication message, with room for its envelope.
+invariant(MANIFEST_BYTES_MAX + 64 * KIB <= RPC_MESSAGE_BYTES_MAX, "a manifest fits in a message");
+invariant(MANIFEST_INLINE_BYTES_MAX < OP_BATCH_BYTES_MAX, "an op with its manifest fits in a batch");
+invariant(RPC_BLOB_CHUNK_BYTES < RPC_MESSAGE_BYTES_MAX, "a blob chunk fits in a message");
+// A reader learns that no holder is left before it gives the reading up by itself.
+invariant(
+  BLOB_FETCH_PAUSE_MS * 2 ** (BLOB_FETCH_ROUNDS_MAX - 1) +
+    HOLDER_SEARCH_TIMEOUT_MS * BLOB_FETCH_ROUNDS_MAX +
+    BLOB_FETCH_STALL_MS <
+    BODY_IDLE_MS_MAX,
+  "a fetch without a holder ends before its readers do",
+);
+invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
