@@ -1,0 +1,63 @@
+/**
+ * Where blob bytes lie. Nothing above may assume a file: another blob store enters here.
+ *
+ * Order law: `commit` resolves only after the bytes are synced, the name is in place and the name's folder is synced;
+ * only then may metadata name the blob.
+ */
+import type { Digest, DigestAlgorithm } from "../../shared/digest.ts";
+
+/** A name for bytes on their way in: lower-case letters, digits and hyphens, at most 64 characters. */
+export type StagingName = string;
+
+/** Both in bytes; `end` is exclusive. */
+export type ByteSpan = { readonly start: number; readonly end: number };
+
+/** Bytes on their way in. One writer; any number of readers. Unreadable under its digest before `commit`. */
+export type Staging = {
+  readonly name: StagingName;
+  /** Bytes written so far: what `read` can give. */
+  readonly size: () => number;
+  /** Appends; calls are answered in order. The caller may reuse `bytes` once it resolves. A rejection leaves the size as it was. */
+  readonly append: (bytes: Uint8Array) => Promise<void>;
+  /** Cuts back to `size`, which must not exceed the present one; hashes follow. */
+  readonly truncate: (size: number) => Promise<void>;
+  /** The digest of everything written so far. */
+  readonly digest: (algorithm: DigestAlgorithm) => Promise<Digest>;
+  /** Bytes of `span`, all of which must have been written, in chunks of at most `BLOB_READ_CHUNK_BYTES`. A chunk is only valid until the next is asked for. */
+  readonly read: (span: ByteSpan) => AsyncIterable<Uint8Array>;
+  /**
+   * Makes the bytes durable under `digest` and ends the staging. The caller has verified the digest.
+   * When the blob is there already, its bytes stay and the staged ones go.
+   */
+  readonly commit: (digest: Digest) => Promise<void>;
+  /** Ends the staging and frees its space. Discarding what is committed or discarded does nothing. */
+  readonly discard: () => Promise<void>;
+  /** Lets go of the file but keeps the bytes, to be resumed later. */
+  readonly close: () => Promise<void>;
+};
+
+export type StoredBlob = {
+  readonly size: number;
+  /** Bytes of `span`, in chunks as `Staging.read` gives them. */
+  readonly read: (span: ByteSpan) => AsyncIterable<Uint8Array>;
+  readonly close: () => Promise<void>;
+};
+
+export type StagedEntry = { readonly name: StagingName; readonly size: number };
+
+export type Disk = {
+  /** @throws when the name is taken. */
+  readonly stage: (name: StagingName) => Promise<Staging>;
+  /** Takes up what an earlier life of the process staged, re-hashing what is there. */
+  readonly resume: (name: StagingName) => Promise<Staging | undefined>;
+  /** What was staged and neither committed nor discarded, in name order. */
+  readonly staged: () => Promise<readonly StagedEntry[]>;
+  /** Bytes that were removed while open stay readable until closed. */
+  readonly open: (digest: Digest) => Promise<StoredBlob | undefined>;
+  /** The size in bytes. */
+  readonly stat: (digest: Digest) => Promise<number | undefined>;
+  /** Durable when it resolves. Removing what is not there does nothing. */
+  readonly remove: (digest: Digest) => Promise<void>;
+  /** Bytes that may still be written. */
+  readonly freeBytes: () => Promise<number>;
+};

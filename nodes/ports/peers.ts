@@ -1,0 +1,123 @@
+/**
+ * The other nodes, as a node sees them. Both ends of a call have the same type: `Peers.dial(address)` gives the
+ * calls a node can make, and `PeerService` answers the same calls, given who asks. Production puts gRPC between the
+ * two (`nodes/rpc`), the simulator its network.
+ *
+ * Bulk bytes are always pulled by the node that wants them: a grpc-js server never widens its flow-control window,
+ * a client can. So ops come down the *answer* of `replicate`, and blobs are read, never sent.
+ */
+import type { Digest } from "../../shared/digest.ts";
+import type { Hlc } from "../../shared/hlc.ts";
+import type { NodeIdentity, Origin } from "../../shared/identity.ts";
+import type { Reference, RepositoryName } from "../../shared/reference.ts";
+import type { VersionVector } from "../../shared/version-vector.ts";
+
+/** `host:port` of a peer listener. */
+export type PeerAddress = string;
+
+/** Said by both ends of every connection. */
+export type Greeting = NodeIdentity & {
+  /** Lowest and highest protocol version spoken. */
+  readonly protocol: { readonly min: number; readonly max: number };
+  /** Where others reach this node: `registry` as an URL, `peer` as `host:port`. */
+  readonly advertise: { readonly registry: string; readonly peer: PeerAddress };
+  readonly version: string;
+};
+
+/** Consecutive ops of one origin, `from` first, each as its origin encoded it. */
+export type OpBatch = {
+  readonly origin: Origin;
+  readonly from: number;
+  readonly ops: readonly Uint8Array[];
+  /** The origin's hash chain after the last op, 16 bytes: one dot can never have two contents unseen. */
+  readonly chain: Uint8Array;
+};
+
+export type SubscriberFrame = {
+  /** What is durable at the subscriber. The first frame tells the publisher where to start. */
+  readonly kind: "ack";
+  readonly held: VersionVector;
+};
+
+export type PublisherFrame =
+  | { readonly kind: "ops"; readonly batch: OpBatch }
+  /** What is durable at the publisher, and that no op of its own with a timestamp up to `closed` is still to come. */
+  | { readonly kind: "heads"; readonly held: VersionVector; readonly closed: Hlc; readonly wallMs: number };
+
+export type PullFrame =
+  | { readonly kind: "ops"; readonly batch: OpBatch }
+  /** Whole registers of the live index, encoded changes; they may be applied at once, yet move no head. */
+  | { readonly kind: "live"; readonly changes: readonly Uint8Array[] }
+  /** Everything that `held` includes has now been sent or was held before: only now the heads may move. */
+  | { readonly kind: "end"; readonly held: VersionVector; readonly chains: ReadonlyMap<Origin, Uint8Array> };
+
+export type BlobFound = {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Whether the repository that was asked about links the blob there. */
+  readonly isLinked: boolean;
+};
+
+/** How far an image has come on one node. */
+export type ImageState = {
+  readonly digest: Digest | undefined;
+  readonly isKnown: boolean;
+  /** Blobs and manifests of the closure, and what of it is durable here. */
+  readonly blobsTotal: number;
+  readonly blobsHeld: number;
+  readonly bytesTotal: number;
+  readonly bytesHeld: number;
+  /** Blobs of the closure that are not here. */
+  readonly missing: readonly { readonly digest: Digest; readonly size: number }[];
+};
+
+/** One node's account of itself and of its links. */
+export type NodeReport = {
+  readonly greeting: Greeting;
+  readonly held: VersionVector;
+  readonly uptimeMs: number;
+  readonly repositories: number;
+  readonly tags: number;
+  /** Equal on two nodes exactly when they hold the same registers. Hex. */
+  readonly stateHash: string;
+  /** What this node still lacks of others, by the node that wrote it. */
+  readonly lag: readonly LagFrom[];
+};
+
+export type LagFrom = {
+  readonly source: string;
+  readonly region: string;
+  readonly isReachable: boolean;
+  readonly pendingOps: number;
+  /** Age of what is missing, in ms; 0 when nothing is known to be missing. */
+  readonly lagMs: number;
+};
+
+/** Calls throw when the peer cannot be reached, answers with an error, or `signal` aborts. */
+export type PeerCalls = {
+  readonly greet: (greeting: Greeting, signal: AbortSignal) => Promise<Greeting>;
+  /** Ends when either side ends or `signal` aborts. */
+  readonly replicate: (acks: AsyncIterable<SubscriberFrame>, signal: AbortSignal) => AsyncIterable<PublisherFrame>;
+  /** Everything the callee holds that `have` does not. */
+  readonly pull: (have: VersionVector, signal: AbortSignal) => AsyncIterable<PullFrame>;
+  /** The registers behind a reference, with the manifest's bytes: what a miss asks for. Encoded changes; none when unknown there. */
+  readonly lookup: (repo: RepositoryName, reference: Reference, signal: AbortSignal) => Promise<readonly Uint8Array[]>;
+  readonly describeImage: (repo: RepositoryName, reference: Reference, signal: AbortSignal) => Promise<ImageState>;
+  readonly report: (signal: AbortSignal) => Promise<NodeReport>;
+  /** Which of `digests` are durable there; a manifest's digest counts as well. */
+  readonly have: (
+    repo: RepositoryName | undefined,
+    digests: readonly Digest[],
+    signal: AbortSignal,
+  ) => Promise<readonly BlobFound[]>;
+  /** The bytes of a blob or manifest from `offset` to its end. Nothing is verified here: the reader hashes. */
+  readonly readBlob: (digest: Digest, offset: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+};
+
+/** Connections to one peer: three, so that a layer never delays a probe or an op. */
+export type PeerLink = PeerCalls & { readonly close: () => void };
+
+export type Peers = { readonly dial: (address: PeerAddress) => PeerLink };
+
+/** Answers the calls of `caller`, who has been checked to belong to this cluster and to speak a common protocol version. */
+export type PeerService = (caller: Greeting) => PeerCalls;
