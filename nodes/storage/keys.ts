@@ -1,0 +1,221 @@
+/**
+ * The key space of the metadata store: one letter, then the parts. Parts of text end in a zero byte, which no
+ * name, tag or digest can hold, so the byte order of keys is the order of their parts and a repository's rows never
+ * mix with those of a repository whose name it begins. Numbers are eight bytes, big-endian.
+ *
+ *   what is replicated                            what follows from it on this node
+ *   t repo tag            tag register            T repo digest tag       tags whose winner names the manifest
+ *   m repo digest         manifest register       R repo                  live manifests and tags of a repository
+ *   x repo digest         blob register           r blob repo manifest    who names a blob
+ *   M digest              a manifest's bytes      f repo subject digest   referrer descriptor
+ *                                                 c repo tag hlc o seq    one move of a tag
+ *   how far we are                                k repo tag              a tag with siblings that disagree
+ *   v origin              vector entry, chain     w digest waiter         what a manifest's bytes would complete
+ *   q origin seq          op log
+ *   o origin seq          live index: dot → key   what lies here alone
+ *   I                     name, origin, boot      b digest                a blob that is durable on this node
+ *   H                     clock's high water      l repo digest           a blob that was uploaded or mounted
+ *   C                     counters, state sum     u id                    an upload session
+ */
+import { type Digest, isDigest } from "../../shared/digest.ts";
+import type { Hlc } from "../../shared/hlc.ts";
+import { isOrigin, type Origin } from "../../shared/identity.ts";
+import { invariant, unreachable } from "../../shared/invariant.ts";
+import { isRepositoryName, type RepositoryName, type Tag } from "../../shared/reference.ts";
+import type { RegisterKey } from "../../shared/register.ts";
+import type { Dot } from "../../shared/version-vector.ts";
+
+export type Key = Buffer;
+/** `from` inclusive, `to` exclusive. */
+export type KeySpan = { readonly from: Key; readonly to: Key };
+
+function text(letter: string, ...parts: readonly string[]): Key {
+  return Buffer.from(letter + parts.map((part) => `${part}\0`).join(""), "utf8");
+}
+
+function number(value: number | bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+/** Every key that begins with `prefix`: the first key past them differs in the prefix's last byte, a letter or a zero. */
+function under(prefix: Key): KeySpan {
+  const end = Buffer.from(prefix);
+  end[end.length - 1] = (end.at(-1) ?? 0) + 1;
+  return { from: prefix, to: end };
+}
+
+/** The parts of text after the letter. */
+export function partsOf(key: Uint8Array): readonly string[] {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("utf8", 1).split("\0").slice(0, -1);
+}
+
+/** The digest among the parts of a key that this file made. */
+export function digestPart(key: Uint8Array, index: number): Digest {
+  const part = partsOf(key)[index] ?? "";
+  invariant(isDigest(part), "a key names a digest");
+  return part;
+}
+
+/** The origin among the parts of a key that this file made. */
+export function originPart(key: Uint8Array, index: number): Origin {
+  const part = partsOf(key)[index] ?? "";
+  invariant(isOrigin(part), "a key names an origin");
+  return part;
+}
+
+export const SELF: Key = text("I");
+export const CLOCK: Key = text("H");
+export const COUNTERS: Key = text("C");
+
+export function registerRow(key: RegisterKey): Key {
+  switch (key.kind) {
+    case "tag":
+      return text("t", key.repo, key.tag);
+    case "manifest":
+      return text("m", key.repo, key.digest);
+    case "blob":
+      return text("x", key.repo, key.digest);
+    default:
+      return unreachable(key);
+  }
+}
+
+/** The tags of `repo` after `after`, which need not exist. */
+export function tagsOf(repo: RepositoryName, after: string | undefined): KeySpan {
+  const all = under(text("t", repo));
+  return after === undefined ? all : { from: justAfter(text("t", repo, after)), to: all.to };
+}
+
+export function contentRow(digest: Digest): Key {
+  return text("M", digest);
+}
+
+export function tagAtRow(repo: RepositoryName, digest: Digest, tag: Tag): Key {
+  return text("T", repo, digest, tag);
+}
+
+export function tagsAt(repo: RepositoryName, digest: Digest): KeySpan {
+  return under(text("T", repo, digest));
+}
+
+export function repositoryRow(repo: RepositoryName): Key {
+  return text("R", repo);
+}
+
+export function repositories(after: string | undefined): KeySpan {
+  const all = under(text("R"));
+  return after === undefined ? all : { from: justAfter(text("R", after)), to: all.to };
+}
+
+export function namedByRow(blob: string, repo: RepositoryName, manifest: Digest): Key {
+  return text("r", blob, repo, manifest);
+}
+
+export function namedBy(blob: string, repo: RepositoryName): KeySpan {
+  return under(text("r", blob, repo));
+}
+
+export function referrerRow(repo: RepositoryName, subject: string, digest: Digest): Key {
+  return text("f", repo, subject, digest);
+}
+
+export function referrersOf(repo: RepositoryName, subject: string, after: string | undefined): KeySpan {
+  const all = under(text("f", repo, subject));
+  return after === undefined ? all : { from: justAfter(text("f", repo, subject, after)), to: all.to };
+}
+
+export function moveRow(repo: RepositoryName, tag: Tag, at: Hlc, dot: Dot): Key {
+  return Buffer.concat([text("c", repo, tag), number(at), text("", dot.origin), number(dot.seq)]);
+}
+
+export function movesOf(repo: RepositoryName, tag: Tag): KeySpan {
+  return under(text("c", repo, tag));
+}
+
+export function conflictRow(repo: RepositoryName, tag: Tag): Key {
+  return text("k", repo, tag);
+}
+
+/** `after` is `repo tag`, separated by a space, as the page before ended. */
+export function conflicts(after: string | undefined): KeySpan {
+  const all = under(text("k"));
+  return after === undefined ? all : { from: justAfter(text("k", ...after.split(" "))), to: all.to };
+}
+
+/** Waits for the bytes of `digest`: a repository that links it, or an index that lists it. */
+export type Waiter =
+  | { readonly kind: "repository"; readonly repo: RepositoryName }
+  | { readonly kind: "index"; readonly digest: Digest };
+
+export function waitRow(digest: Digest, waiter: Waiter): Key {
+  return waiter.kind === "repository"
+    ? text("w", digest, "repository", waiter.repo)
+    : text("w", digest, "index", waiter.digest);
+}
+
+export function waiterOf(key: Uint8Array): Waiter {
+  const [, kind, name = ""] = partsOf(key);
+  if (kind === "index") return { kind, digest: digestPart(key, 2) };
+  invariant(kind === "repository" && isRepositoryName(name), "a repository or an index waits");
+  return { kind, repo: name };
+}
+
+export function waiters(digest: Digest): KeySpan {
+  return under(text("w", digest));
+}
+
+export function allWaiters(): KeySpan {
+  return under(text("w"));
+}
+
+export function originRow(origin: Origin): Key {
+  return text("v", origin);
+}
+
+export function origins(): KeySpan {
+  return under(text("v"));
+}
+
+export function logRow(dot: Dot): Key {
+  return Buffer.concat([text("q", dot.origin), number(dot.seq)]);
+}
+
+/** The log of `origin` from `seq` on. */
+export function logFrom(origin: Origin, seq: number): KeySpan {
+  return { from: logRow({ origin, seq }), to: under(text("q", origin)).to };
+}
+
+export function liveRow(dot: Dot): Key {
+  return Buffer.concat([text("o", dot.origin), number(dot.seq)]);
+}
+
+export function liveFrom(origin: Origin, seq: number): KeySpan {
+  return { from: liveRow({ origin, seq }), to: under(text("o", origin)).to };
+}
+
+/** The number at the end of a log or live key. */
+export function seqOf(key: Uint8Array): number {
+  return Number(Buffer.from(key.buffer, key.byteOffset, key.byteLength).readBigUInt64BE(key.byteLength - 8));
+}
+
+export function blobRow(digest: Digest): Key {
+  return text("b", digest);
+}
+
+export function blobLinkRow(repo: RepositoryName, digest: Digest): Key {
+  return text("l", repo, digest);
+}
+
+export function uploadRow(id: string): Key {
+  return text("u", id);
+}
+
+export function allUploads(): KeySpan {
+  return under(text("u"));
+}
+
+function justAfter(key: Key): Key {
+  return Buffer.concat([key, Buffer.from([0])]);
+}

@@ -1,0 +1,466 @@
+/**
+ * The one door. Every metadata change, whoever made it, goes through the single writer in this file and comes out as
+ * one atomic, synced batch that holds the log entry, the merged rows, their indexes and how far we are. A local push
+ * stamps an op and goes in; a remote op arrives stamped and goes in. Replication is not a second path.
+ *
+ * Callers take turns. A turn reads what is there, decides and writes, with nothing in between, so that a check and
+ * the write that relies on it cannot be separated. All turns that arrive while a batch is being synced share the next
+ * one (group commit), and each caller hears of its own only when the batch is durable.
+ *
+ * A batch that fails ends the right to write: what the disk holds is unknown then, and trying again has lost data in
+ * other stores. The node is *fenced*; it goes on reading.
+ */
+import { type CausalToken, encodeCausalToken } from "../../shared/causal-token.ts";
+import { type Change, decodeChange, decodeKey, encodeChange } from "../../shared/change.ts";
+import type { Digest } from "../../shared/digest.ts";
+import { RegistryError } from "../../shared/errors.ts";
+import { absorbHlc, type Hlc, hlcAt, hlcOf } from "../../shared/hlc.ts";
+import {
+  type ClusterId,
+  type NodeId,
+  type NodeIdentity,
+  type Origin,
+  parseOrigin,
+  type Region,
+} from "../../shared/identity.ts";
+import {
+  CLOCK_AHEAD_MS_MAX,
+  MANIFEST_INLINE_BYTES_MAX,
+  OP_BATCH_BYTES_MAX,
+  OP_LOG_OPS_MAX,
+  TURNS_PER_COMMIT_MAX,
+  UNAVAILABLE_RETRY_AFTER_SECONDS,
+} from "../../shared/limits.ts";
+import type { Reference, RepositoryName } from "../../shared/reference.ts";
+import { type Author, type Register, type RegisterKey, winnerOf } from "../../shared/register.ts";
+import { type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Kv } from "../ports/kv.ts";
+import type { OpBatch, PullFrame } from "../ports/peers.ts";
+import type { Random } from "../ports/random.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import * as keys from "./keys.ts";
+import { MergeChange } from "./merge-change.ts";
+import { MetadataReader } from "./metadata-reader.ts";
+import { batchesOf, OpLog, readBatch, readOrigin } from "./op-log.ts";
+import {
+  type CountersRow,
+  decodeCounters,
+  decodeHlc,
+  decodeOrigin,
+  decodeSelf,
+  encodeHlc,
+  encodeSelf,
+  NO_COUNTERS,
+  type OriginRow,
+} from "./rows.ts";
+import { Turn } from "./turn.ts";
+import { Overlay, type Row, StoredView } from "./view.ts";
+
+const ORIGIN_BYTES = 8;
+
+export type MetadataDeps = {
+  readonly kv: Kv;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** How many ops of each origin stay at hand as ops; `OP_LOG_OPS_MAX` unless a simulation draws another. */
+  readonly opLogOpsMax?: number;
+};
+
+export type NodeName = { readonly cluster: ClusterId; readonly node: NodeId; readonly region: Region };
+
+/** What came from a peer. */
+export type Arrived =
+  | { readonly kind: "ops"; readonly batch: OpBatch }
+  | { readonly kind: "live"; readonly changes: readonly Uint8Array[] }
+  | { readonly kind: "end"; readonly held: VersionVector; readonly chains: ReadonlyMap<Origin, Uint8Array> }
+  /** A manifest too large to travel inside its op. */
+  | { readonly kind: "content"; readonly digest: Digest; readonly bytes: Uint8Array };
+
+export type Recorded<Result> = {
+  readonly result: Result;
+  /** Names what was written, for `Meridian-Version`; `undefined` when no register was. */
+  readonly token: CausalToken | undefined;
+};
+
+export type WantedContent = { readonly digest: Digest; readonly authors: readonly Author[] };
+
+type Waiting = {
+  readonly run: (rows: Overlay) => Promise<() => void>;
+  readonly refuse: (cause: unknown) => void;
+};
+
+export class Metadata {
+  readonly self: NodeIdentity;
+  /** Reads what is durable. */
+  readonly reader: MetadataReader;
+
+  readonly #kv: Kv;
+  readonly #clock: Clock;
+  readonly #telemetry: Telemetry;
+  readonly #stored: StoredView;
+  readonly #opLogOpsMax: number;
+  readonly #held: VersionVector;
+  readonly #listeners = new Set<() => void>();
+  readonly #touched = new Set<Origin>();
+  #counters: CountersRow;
+  #waiting: Waiting[] = [];
+  #isWriting = false;
+  #lastHlc: Hlc;
+  #promised: Hlc;
+  #fence: Error | undefined;
+
+  private constructor(deps: MetadataDeps, self: NodeIdentity, held: VersionVector, counters: CountersRow, hlc: Hlc) {
+    this.#kv = deps.kv;
+    this.#clock = deps.clock;
+    this.#telemetry = deps.telemetry;
+    this.#stored = new StoredView(deps.kv);
+    this.#opLogOpsMax = deps.opLogOpsMax ?? OP_LOG_OPS_MAX;
+    this.#held = held;
+    this.#counters = counters;
+    this.#lastHlc = hlc;
+    this.#promised = hlc;
+    this.self = self;
+    this.reader = new MetadataReader(this.#stored);
+  }
+
+  /**
+   * Opens what `deps.kv` holds; in an empty store mints an origin. The boot counter is one higher than at the last
+   * start, and durable, when this resolves.
+   */
+  static async open(deps: MetadataDeps, name: NodeName): Promise<Metadata> {
+    const stored = new StoredView(deps.kv);
+    const row = await stored.get(keys.SELF);
+    const last = row === undefined ? undefined : decodeSelf(row);
+    const origin = last?.origin ?? parseOrigin(Buffer.from(deps.random.bytes(ORIGIN_BYTES)).toString("hex"));
+    const self: NodeIdentity = { ...name, origin, boot: (last?.boot ?? 0) + 1 };
+
+    const rows = new Overlay(stored);
+    rows.put(keys.SELF, encodeSelf(self));
+    await deps.kv.commit(rows.sealedWrites());
+
+    const held = new VersionVector();
+    for await (const { key, value } of stored.rows(keys.origins())) {
+      held.merge(VersionVector.from([{ origin: keys.originPart(key, 0), ...decodeOrigin(value) }]));
+    }
+    const counters = await stored.get(keys.COUNTERS);
+    const clock = await stored.get(keys.CLOCK);
+    return new Metadata(
+      deps,
+      self,
+      held,
+      counters === undefined ? NO_COUNTERS : decodeCounters(counters),
+      clock === undefined ? hlcOf(0n) : decodeHlc(clock),
+    );
+  }
+
+  /**
+   * Gives `decide` a turn on behalf of `actor`. What it throws refuses this call alone and undoes its writes.
+   * Resolves when everything that the turn wrote is durable.
+   * @throws {RegistryError} `UNAVAILABLE` when the node is fenced.
+   */
+  async record<Result>(actor: string, decide: (turn: Turn) => Promise<Result>): Promise<Recorded<Result>> {
+    return await this.#takeTurn(async (rows) => {
+      const turn = new Turn({
+        rows,
+        merge: new MergeChange(rows),
+        log: new OpLog(rows, this.#touched, this.#opLogOpsMax),
+        self: this.self,
+        actor,
+        wallMs: this.#clock.wallMs(),
+        clockFloor: this.#promised,
+      });
+      const result = await decide(turn);
+      return { result, token: turn.dots.length === 0 ? undefined : encodeCausalToken(turn.dots) };
+    });
+  }
+
+  /**
+   * Merges what a peer sent. Repeats change nothing and ops behind a gap are left out, so any order and any number of
+   * deliveries is safe. Resolves when it is durable: only then may it be acknowledged.
+   * @throws {MalformedBytesError} or {EquivocationError} when the peer's data is wrong; nothing of it is kept.
+   */
+  async commit(arrived: Arrived): Promise<void> {
+    await this.#takeTurn(async (rows) => {
+      const merge = new MergeChange(rows);
+      const log = new OpLog(rows, this.#touched, this.#opLogOpsMax);
+      switch (arrived.kind) {
+        case "ops":
+          return await this.#mergeOps(arrived.batch, rows, merge, log);
+        case "live":
+          return await this.#mergeLive(arrived.changes, rows, merge, log);
+        case "end":
+          return await this.#endSession(arrived.held, arrived.chains, log);
+        case "content":
+          return await merge.storeContent(arrived.digest, arrived.bytes);
+      }
+    });
+  }
+
+  /** What is durable here, as a copy. */
+  held(): VersionVector {
+    return this.#held.clone();
+  }
+
+  /** Calls `listener` after each durable batch. Returns how to stop that. */
+  onCommitted(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The next ops of this node from `seq` on; `undefined` when there is none yet, or they are too old for the ring. */
+  async ownOpsFrom(seq: number): Promise<OpBatch | undefined> {
+    return await readBatch(this.#stored, this.self.origin, seq);
+  }
+
+  /**
+   * Everything that is held here and not in `have`: ops where the ring still has them, else the live index, and the
+   * end that lets the caller's heads move. All of it is as of one moment between two batches.
+   */
+  async *missing(have: VersionVector): AsyncGenerator<PullFrame> {
+    const { rings, live, entries, chains } = await this.#takeTurn(async () => await this.#scan(have));
+    for (const { origin, from, log } of rings) {
+      for await (const batch of batchesOf(log, origin, from)) yield { kind: "ops", batch };
+    }
+    for (const rows of live) yield* this.#liveFrames(rows, have);
+    yield { kind: "end", held: VersionVector.from(entries), chains };
+  }
+
+  /** The registers behind a reference, with the manifest's bytes; for a peer that misses them. */
+  async lookup(repo: RepositoryName, reference: Reference): Promise<readonly Uint8Array[]> {
+    if (reference.kind === "digest") return await this.#lookupManifest(repo, reference.digest);
+    const key: RegisterKey = { kind: "tag", repo, tag: reference.tag };
+    const register = await this.reader.register(key);
+    if (register.versions.length === 0) return [];
+    const winner = winnerOf(register)?.value;
+    const manifest = winner?.kind === "tag" ? await this.#lookupManifest(repo, winner.digest) : [];
+    return [...manifest, encodeChange({ key, register, content: undefined })];
+  }
+
+  /** Manifests that are linked here while their bytes are still elsewhere, with who pushed them. */
+  async wantedContents(): Promise<readonly WantedContent[]> {
+    const wanted = new Map<Digest, Author[]>();
+    for await (const { key } of this.#stored.rows(keys.allWaiters())) {
+      const digest = keys.digestPart(key, 0);
+      if ((await this.reader.contentRow(digest)) !== undefined) continue;
+      const authors = wanted.get(digest) ?? [];
+      wanted.set(digest, authors);
+      const waiter = keys.waiterOf(key);
+      if (waiter.kind === "repository") {
+        const { versions } = await this.reader.register({ kind: "manifest", repo: waiter.repo, digest });
+        authors.push(...versions.map(({ author }) => author));
+      }
+    }
+    return [...wanted].map(([digest, authors]) => ({ digest, authors }));
+  }
+
+  /** 32 hex digits, equal on two nodes exactly when they hold the same registers. */
+  stateHash(): string {
+    return this.#counters.stateSum.toString(16).padStart(32, "0");
+  }
+
+  counts(): { readonly repositories: number; readonly tags: number } {
+    return { repositories: this.#counters.repositories, tags: this.#counters.tags };
+  }
+
+  /** A promise: no op of this node with this timestamp or an earlier one is still to come. Source: closed timestamps, protocol.md. */
+  closedHlc(): Hlc {
+    const now = hlcOf(hlcAt(this.#clock.wallMs()) - 1n);
+    // While turns are under way their timestamps may lie anywhere after the last durable one.
+    const closed = this.#isWriting || now < this.#lastHlc ? this.#lastHlc : now;
+    if (closed > this.#promised) this.#promised = closed;
+    return this.#promised;
+  }
+
+  /** Why this node may not write any more; `undefined` while it may. */
+  isFenced(): Error | undefined {
+    return this.#fence;
+  }
+
+  /** Ends the right to write, for good. The first reason stays. */
+  fence(reason: Error): void {
+    if (this.#fence !== undefined) return;
+    this.#fence = reason;
+    this.#telemetry.set("meridian_fenced", {}, 1);
+    this.#telemetry.log("error", "fenced: this node writes nothing more until it is restarted", { reason: reason.message });
+  }
+
+  async #mergeOps(batch: OpBatch, rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
+    // An origin is the only source of its own ops: what comes back of them is an echo.
+    if (batch.origin === this.self.origin) return;
+    for await (const op of log.take(batch)) {
+      await this.#absorbClock(rows, op.register);
+      await this.#mergeCounted(merge, op);
+    }
+  }
+
+  async #mergeLive(changes: readonly Uint8Array[], rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
+    for (const bytes of changes) {
+      const change = decodeChange(bytes);
+      await this.#absorbClock(rows, change.register);
+      await this.#mergeCounted(merge, change);
+      for (const { dot } of change.register.versions) {
+        if (dot.origin !== this.self.origin) await log.addDot(dot);
+      }
+    }
+  }
+
+  async #mergeCounted(merge: MergeChange, change: Change): Promise<void> {
+    const { isNewConflict } = await merge.run(change);
+    if (isNewConflict) this.#telemetry.count("meridian_conflicts_total", {});
+  }
+
+  async #endSession(held: VersionVector, chains: ReadonlyMap<Origin, Uint8Array>, log: OpLog): Promise<void> {
+    for (const entry of held.entries()) {
+      if (entry.origin !== this.self.origin) await log.advance(entry, chains.get(entry.origin));
+    }
+  }
+
+  async #absorbClock(rows: Overlay, { versions }: Register): Promise<void> {
+    const row = await rows.get(keys.CLOCK);
+    let hlc = row === undefined ? hlcOf(0n) : decodeHlc(row);
+    for (const version of versions) hlc = absorbHlc(hlc, version.hlc, this.#clock.wallMs(), CLOCK_AHEAD_MS_MAX);
+    rows.put(keys.CLOCK, encodeHlc(hlc));
+  }
+
+  async #lookupManifest(repo: RepositoryName, digest: Digest): Promise<readonly Uint8Array[]> {
+    const key: RegisterKey = { kind: "manifest", repo, digest };
+    const register = await this.reader.register(key);
+    if (register.versions.length === 0) return [];
+    return [encodeChange({ key, register, content: await this.reader.content(digest) })];
+  }
+
+  /**
+   * Begins to read all that `have` lacks, inside a turn: no batch is on its way, so every scan sees the same rows. If
+   * they did not, an op that supersedes another between two scans would be in neither, and the end would vouch for both.
+   */
+  async #scan(have: VersionVector): Promise<Scans> {
+    const behind: { readonly origin: Origin; readonly row: OriginRow }[] = [];
+    for await (const { key, value } of this.#stored.rows(keys.origins())) {
+      const origin = keys.originPart(key, 0);
+      const row = decodeOrigin(value);
+      if (!have.covers(VersionVector.from([{ origin, ...row }]))) behind.push({ origin, row });
+    }
+
+    const rings: Ring[] = [];
+    const live: AsyncIterable<Row>[] = [];
+    for (const { origin, row } of behind) {
+      const from = have.upto(origin) + 1;
+      const isInRing = row.logFrom <= from && row.beyond.length === 0;
+      if (isInRing) rings.push({ origin, from, log: this.#stored.rows(keys.logFrom(origin, from)) });
+      else live.push(this.#stored.rows(keys.liveFrom(origin, from)));
+    }
+    return {
+      rings,
+      live,
+      entries: behind.map(({ origin, row }) => ({ origin, upto: row.upto, beyond: row.beyond })),
+      chains: new Map(behind.map(({ origin, row }) => [origin, row.chain])),
+    };
+  }
+
+  async *#liveFrames(live: AsyncIterable<Row>, have: VersionVector): AsyncGenerator<PullFrame> {
+    let changes: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const { key, value } of live) {
+      if (have.includes({ origin: keys.originPart(key.subarray(0, -8), 0), seq: keys.seqOf(key) })) continue;
+      const change = await this.#liveChange(decodeKey(value));
+      changes.push(change);
+      bytes += change.length;
+      if (bytes >= OP_BATCH_BYTES_MAX) {
+        yield { kind: "live", changes };
+        changes = [];
+        bytes = 0;
+      }
+    }
+    if (changes.length > 0) yield { kind: "live", changes };
+  }
+
+  async #liveChange(key: RegisterKey): Promise<Uint8Array> {
+    const register = await this.reader.register(key);
+    const content = key.kind === "manifest" ? await this.reader.content(key.digest) : undefined;
+    const isSmall = content !== undefined && content.length <= MANIFEST_INLINE_BYTES_MAX;
+    return encodeChange({ key, register, content: isSmall ? content : undefined });
+  }
+
+  async #takeTurn<Result>(decide: (rows: Overlay) => Promise<Result>): Promise<Result> {
+    if (this.#fence !== undefined) throw refusal(this.#fence);
+    return await new Promise<Result>((resolve, reject) => {
+      const run = async (rows: Overlay): Promise<() => void> => {
+        const result = await decide(rows);
+        return () => resolve(result);
+      };
+      this.#waiting.push({ run, refuse: reject });
+      if (!this.#isWriting) void this.#write();
+    });
+  }
+
+  /** Commits whatever waits, batch after batch, until nothing does. Never rejects. */
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#waiting.length > 0) {
+      const turns = this.#waiting.slice(0, TURNS_PER_COMMIT_MAX);
+      this.#waiting = this.#waiting.slice(TURNS_PER_COMMIT_MAX);
+      await this.#commitBatch(turns);
+    }
+    this.#isWriting = false;
+  }
+
+  async #commitBatch(turns: readonly Waiting[]): Promise<void> {
+    const batch = new Overlay(this.#stored);
+    const decided: { readonly turn: Waiting; readonly answer: () => void }[] = [];
+    for (const turn of turns) {
+      const rows = new Overlay(batch);
+      try {
+        const answer = await turn.run(rows);
+        batch.absorb(rows);
+        decided.push({ turn, answer });
+      } catch (cause) {
+        turn.refuse(cause);
+      }
+    }
+
+    try {
+      if (!batch.isEmpty) await this.#commitRows(batch);
+    } catch (cause) {
+      this.fence(cause instanceof Error ? cause : new Error(String(cause)));
+      for (const { turn } of decided) turn.refuse(refusal(cause));
+      for (const turn of this.#waiting.splice(0)) turn.refuse(refusal(cause));
+      return;
+    }
+    for (const { answer } of decided) answer();
+    if (!batch.isEmpty) for (const listener of this.#listeners) listener();
+  }
+
+  async #commitRows(batch: Overlay): Promise<void> {
+    const startedMs = this.#clock.monotonicMs();
+    await this.#kv.commit(batch.sealedWrites());
+    this.#telemetry.observe("meridian_kv_commit_duration_seconds", {}, (this.#clock.monotonicMs() - startedMs) / 1000);
+
+    for (const origin of this.#touched) {
+      this.#held.merge(VersionVector.from([{ origin, ...(await readOrigin(batch, origin)) }]));
+    }
+    this.#touched.clear();
+    const counters = await batch.get(keys.COUNTERS);
+    if (counters !== undefined) this.#counters = decodeCounters(counters);
+    const clock = await batch.get(keys.CLOCK);
+    if (clock !== undefined) this.#lastHlc = decodeHlc(clock);
+  }
+}
+
+type Ring = { readonly origin: Origin; readonly from: number; readonly log: AsyncIterable<Row> };
+
+type Scans = {
+  readonly rings: readonly Ring[];
+  readonly live: readonly AsyncIterable<Row>[];
+  readonly entries: readonly VectorEntry[];
+  readonly chains: ReadonlyMap<Origin, Uint8Array>;
+};
+
+function refusal(cause: unknown): RegistryError {
+  return new RegistryError("UNAVAILABLE", undefined, {
+    message: "this node has stopped taking writes because its store failed; use another region",
+    retryAfterSeconds: UNAVAILABLE_RETRY_AFTER_SECONDS,
+    cause,
+  });
+}

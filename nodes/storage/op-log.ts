@@ -1,0 +1,170 @@
+/**
+ * Who wrote what, in order. For every origin this node keeps how far it is known, a ring of its latest ops as their
+ * origin encoded them, and a hash chain over them, so that one dot can never stand for two contents unseen.
+ *
+ * The ring serves whoever missed little. Whoever missed more is served from the live index, which is the log with
+ * everything superseded left out; such a session moves the heads only at its end (rule R1), and what it brought
+ * before is counted dot by dot (rule R2).
+ */
+import { hash } from "node:crypto";
+
+import { decodeOp, dotOf, type Op } from "../../shared/change.ts";
+import { MalformedBytesError } from "../../shared/bytes.ts";
+import type { Origin } from "../../shared/identity.ts";
+import { OP_BATCH_BYTES_MAX, OP_BATCH_OPS_MAX } from "../../shared/limits.ts";
+import { type Dot, type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
+import type { OpBatch } from "../ports/peers.ts";
+import * as keys from "./keys.ts";
+import { decodeLog, decodeOrigin, encodeLog, encodeOrigin, type OriginRow, UNKNOWN_ORIGIN } from "./rows.ts";
+import type { Overlay, Row, View } from "./view.ts";
+
+const CHAIN_BYTES = 16;
+
+/** An origin has written two different ops under one dot. Its ops cannot be trusted until a person has looked. */
+export class EquivocationError extends Error {
+  override readonly name = "EquivocationError";
+}
+
+export function chainAfter(chain: Uint8Array, op: Uint8Array): Uint8Array {
+  return hash("sha256", Buffer.concat([chain, op]), "buffer").subarray(0, CHAIN_BYTES);
+}
+
+function genesis(origin: Origin): Uint8Array {
+  return hash("sha256", origin, "buffer").subarray(0, CHAIN_BYTES);
+}
+
+export async function readOrigin(view: View, origin: Origin): Promise<OriginRow> {
+  const row = await view.get(keys.originRow(origin));
+  return row === undefined ? UNKNOWN_ORIGIN : decodeOrigin(row);
+}
+
+/** The ops of `origin` from `seq` on, as many as fit one batch; `undefined` when there is none, or the ring has lost it. */
+export async function readBatch(view: View, origin: Origin, seq: number): Promise<OpBatch | undefined> {
+  for await (const batch of batchesOf(view.rows(keys.logFrom(origin, seq), { limit: OP_BATCH_OPS_MAX }), origin, seq)) {
+    return batch;
+  }
+  return undefined;
+}
+
+/** Rows of the log, `from` first, as batches that fit a message; up to the first gap. */
+export async function* batchesOf(rows: AsyncIterable<Row>, origin: Origin, from: number): AsyncGenerator<OpBatch> {
+  let ops: Uint8Array[] = [];
+  let bytes = 0;
+  let next = from;
+  let chain: Uint8Array = new Uint8Array();
+  for await (const { key, value } of rows) {
+    if (keys.seqOf(key) !== next) break;
+    const entry = decodeLog(value);
+    if (ops.length === OP_BATCH_OPS_MAX || (ops.length > 0 && bytes + entry.op.length > OP_BATCH_BYTES_MAX)) {
+      yield { origin, from: next - ops.length, ops, chain };
+      ops = [];
+      bytes = 0;
+    }
+    ops.push(entry.op);
+    bytes += entry.op.length;
+    chain = entry.chain;
+    next += 1;
+  }
+  if (ops.length > 0) yield { origin, from: next - ops.length, ops, chain };
+}
+
+/** Writes to the log inside one turn. */
+export class OpLog {
+  readonly #rows: Overlay;
+  readonly #touched: Set<Origin>;
+  readonly #opsMax: number;
+
+  /** Adds to `touched` the origins whose entry has changed; keeps the latest `opsMax` ops of each. */
+  constructor(rows: Overlay, touched: Set<Origin>, opsMax: number) {
+    this.#rows = rows;
+    this.#touched = touched;
+    this.#opsMax = opsMax;
+  }
+
+  /** Appends the next op of `origin`. @returns its dot. */
+  async append(origin: Origin, encodeAt: (dot: Dot) => Uint8Array): Promise<Dot> {
+    const row = await readOrigin(this.#rows, origin);
+    const dot = { origin, seq: row.upto + 1 };
+    const op = encodeAt(dot);
+    const known = row.upto === 0 ? genesis(origin) : row.chain;
+    const chain = known.length === 0 ? known : chainAfter(known, op);
+
+    this.#rows.put(keys.logRow(dot), encodeLog({ chain, op }));
+    const entry = progressed(origin, row, (vector) => vector.add(dot));
+    if (entry.upto === dot.seq) await this.#put(origin, { ...row, ...entry, chain });
+    // What a live session brought beyond this op never came as ops: the ring starts anew behind it.
+    else await this.#restartRing(origin, { ...row, ...entry, chain: new Uint8Array() });
+    return dot;
+  }
+
+  /**
+   * The ops of `batch` that are new here, each after having been appended. Ops after a gap are left out.
+   * @throws {MalformedBytesError} when an op is not what its place says.
+   * @throws {EquivocationError} when the chain does not end where the batch says.
+   */
+  async *take(batch: OpBatch): AsyncGenerator<Op> {
+    const { origin } = batch;
+    const { upto } = await readOrigin(this.#rows, origin);
+    if (batch.from > upto + 1) return;
+    for (const bytes of batch.ops.slice(upto + 1 - batch.from)) {
+      const op = decodeOp(bytes);
+      const dot = await this.append(origin, () => bytes);
+      const claimed = dotOf(op);
+      if (claimed.origin !== origin || claimed.seq !== dot.seq) {
+        throw new MalformedBytesError(`op ${claimed.origin}:${claimed.seq} stands where ${origin}:${dot.seq} belongs`);
+      }
+      yield op;
+    }
+    await this.#checkChain(batch);
+  }
+
+  /** Counts one dot that came with a live register. */
+  async addDot(dot: Dot): Promise<void> {
+    const row = await readOrigin(this.#rows, dot.origin);
+    const entry = progressed(dot.origin, row, (vector) => vector.add(dot));
+    if (entry.upto === row.upto) await this.#put(dot.origin, { ...row, ...entry });
+    else await this.#restartRing(dot.origin, { ...row, ...entry, chain: new Uint8Array() });
+  }
+
+  /** The end of a session: everything of the entry is held now. */
+  async advance({ origin, upto, beyond }: VectorEntry, chain: Uint8Array | undefined): Promise<void> {
+    const row = await readOrigin(this.#rows, origin);
+    const entry = progressed(origin, row, (vector) => vector.merge(VersionVector.from([{ origin, upto, beyond }])));
+    if (entry.upto === row.upto) return await this.#put(origin, { ...row, ...entry });
+    const known = entry.upto === upto && chain !== undefined ? chain : new Uint8Array();
+    return await this.#restartRing(origin, { ...row, ...entry, chain: known });
+  }
+
+  async #checkChain({ origin, from, ops, chain }: OpBatch): Promise<void> {
+    const last = await this.#rows.get(keys.logRow({ origin, seq: from + ops.length - 1 }));
+    if (last === undefined || chain.length === 0) return;
+    const row = await readOrigin(this.#rows, origin);
+    const own = decodeLog(last).chain;
+    if (own.length > 0 && Buffer.compare(own, chain) !== 0) {
+      throw new EquivocationError(`origin ${origin} has written two different ops up to ${from + ops.length - 1}`);
+    }
+    // The chain was unknown after a session without ops; from here on it can be followed again.
+    if (row.chain.length === 0 && row.upto === from + ops.length - 1) await this.#put(origin, { ...row, chain });
+  }
+
+  async #restartRing(origin: Origin, row: OriginRow): Promise<void> {
+    const old: Uint8Array[] = [];
+    for await (const { key } of this.#rows.rows(keys.logFrom(origin, 0))) old.push(key);
+    for (const key of old) this.#rows.delete(Buffer.from(key));
+    await this.#put(origin, { ...row, logFrom: row.upto + 1 });
+  }
+
+  async #put(origin: Origin, row: OriginRow): Promise<void> {
+    let { logFrom } = row;
+    for (; row.upto - logFrom >= this.#opsMax; logFrom += 1) this.#rows.delete(keys.logRow({ origin, seq: logFrom }));
+    this.#rows.put(keys.originRow(origin), encodeOrigin({ ...row, logFrom }));
+    this.#touched.add(origin);
+  }
+}
+
+function progressed(origin: Origin, row: OriginRow, change: (vector: VersionVector) => void): Omit<VectorEntry, "origin"> {
+  const vector = VersionVector.from([{ origin, upto: row.upto, beyond: row.beyond }]);
+  change(vector);
+  const [entry] = vector.entries();
+  return { upto: entry?.upto ?? 0, beyond: entry?.beyond ?? [] };
+}
