@@ -4,6 +4,8 @@
 NODE_MAJOR_MIN := 26
 NODE_VERSION := 26.10.0
 IMAGE ?= meridian:dev
+NODE_IMAGE ?= meridian-node:26
+IMAGE_CONTEXT := .cache/image
 TEST_COUNTS := .cache/test-counts.json
 
 NODE_MAJOR := $(shell node --version 2>/dev/null | sed -n 's/^v\([0-9][0-9]*\)\..*/\1/p')
@@ -57,13 +59,19 @@ bench: ## measure throughput and latency
 fuzz: ## feed the parsers and the wire with hostile input
 	@echo "make fuzz: the fuzzers are not built yet" >&2; exit 1
 
-proto: setup ## generate the types of proto/gen from proto/*.proto
+proto: setup ## generate the types of proto/gen from the .proto files
 	@rm -rf proto/gen
 	@$(BIN)/proto-loader-gen-types --grpcLib=@grpc/grpc-js --importFileExtension=.ts \
-		--longs=String --enums=String --defaults --oneofs --outDir=proto/gen proto/*.proto
+		--longs=String --enums=String --defaults --oneofs --includeDirs=proto --outDir=proto/gen \
+		$(patsubst proto/%,%,$(wildcard proto/meridian/v1/*.proto proto/grpc/health/v1/*.proto))
 
-image: ## build the container image; IMAGE=NAME names it (meridian:dev)
-	@docker build --file deploy/Dockerfile --tag $(IMAGE) .
+image: setup ## build the container image; IMAGE=NAME names it (meridian:dev)
+	@rm -rf $(IMAGE_CONTEXT) && mkdir -p $(IMAGE_CONTEXT)/app/deploy $(IMAGE_CONTEXT)/data
+	@cp -R nodes shared proto cluster-sim package.json package-lock.json LICENSE node_modules $(IMAGE_CONTEXT)/app
+	@cp deploy/healthcheck.ts $(IMAGE_CONTEXT)/app/deploy
+	@cd $(IMAGE_CONTEXT)/app && npm prune --omit=dev --ignore-scripts --offline --no-audit --no-fund --loglevel=error
+	@deploy/base-image "$$(command -v node)" $(NODE_IMAGE)
+	@docker build --build-arg NODE_IMAGE=$(NODE_IMAGE) --file deploy/Dockerfile --tag $(IMAGE) $(IMAGE_CONTEXT)
 
 console: ## build the web console
 	@echo "make console: the web console is not built yet" >&2; exit 1
