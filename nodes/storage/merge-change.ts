@@ -9,14 +9,13 @@
  * speaks of.
  */
 import { hash } from "node:crypto";
-
+import { MalformedBytesError } from "../../shared/bytes.ts";
 import { type Change, encodeKey, encodeRegister } from "../../shared/change.ts";
 import { algorithmOf, type Digest, digestOf } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { unreachable } from "../../shared/invariant.ts";
 import { TAG_HISTORY_MOVES_MAX } from "../../shared/limits.ts";
 import { type Manifest, parseManifest } from "../../shared/manifest.ts";
-import { MalformedBytesError } from "../../shared/bytes.ts";
 import type { RepositoryName, Tag } from "../../shared/reference.ts";
 import {
   isCovered,
@@ -33,12 +32,12 @@ import { MetadataReader } from "./metadata-reader.ts";
 import {
   type CountersRow,
   decodeCounters,
+  decodeMove,
   encodeContent,
   encodeCounters,
   encodeMove,
   encodeRepository,
   encodeTagRow,
-  decodeMove,
   NO_COUNTERS,
   type TagRow,
 } from "./rows.ts";
@@ -48,6 +47,8 @@ import type { Overlay } from "./view.ts";
 const HISTORY_SLACK = 14;
 
 const STATE_SUM_MODULUS = 1n << 128n;
+
+type TagName = { readonly repo: RepositoryName; readonly tag: Tag };
 
 /** What a merge did that others want to hear of. */
 export type MergeOutcome = { readonly isChanged: boolean; readonly isNewConflict: boolean };
@@ -68,7 +69,10 @@ export class MergeChange {
     const isChanged = !sameBytes(encodeRegister(before), encodeRegister(after));
     if (isChanged) {
       this.#indexLive(change.key, before, after);
-      await this.#count((counters) => ({ ...counters, stateSum: sumWith(counters.stateSum, change.key, before, after) }));
+      await this.#count((counters) => ({
+        ...counters,
+        stateSum: sumWith(counters.stateSum, change.key, before, after),
+      }));
     }
 
     switch (change.key.kind) {
@@ -181,13 +185,9 @@ export class MergeChange {
   }
 
   /** Returns whether the tag has become one that concurrent writes disagree about. */
-  async #tagWritten(
-    { repo, tag }: Extract<RegisterKey, { kind: "tag" }>,
-    arrived: Register,
-    register: Register,
-  ): Promise<boolean> {
+  async #tagWritten({ repo, tag }: TagName, arrived: Register, register: Register): Promise<boolean> {
     const before = await this.#reader.tagRow(repo, tag);
-    const moves = before.moves + (await this.#recordMoves(repo, tag, before.register, arrived, register));
+    const moves = before.moves + (await this.#recordMoves({ repo, tag }, before.register, arrived, register));
 
     const oldTarget = targetOf(winnerOf(before.register));
     const newTarget = targetOf(winnerOf(register));
@@ -227,13 +227,7 @@ export class MergeChange {
   }
 
   /** Writes down each version that is new here, and marks those that stand beside a winner. Returns how many are new. */
-  async #recordMoves(
-    repo: RepositoryName,
-    tag: Tag,
-    before: Register,
-    arrived: Register,
-    after: Register,
-  ): Promise<number> {
+  async #recordMoves({ repo, tag }: TagName, before: Register, arrived: Register, after: Register): Promise<number> {
     const winner = winnerOf(after);
     let added = 0;
     for (const version of arrived.versions) {

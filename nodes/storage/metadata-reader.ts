@@ -2,13 +2,14 @@
  * What the rows mean. Reads of what is durable go through `Metadata.reader`; a turn of the writer reads with the
  * same methods, and sees its own writes.
  */
+
+import { decodeRegister } from "../../shared/change.ts";
 import type { Digest } from "../../shared/digest.ts";
 import type { Hlc } from "../../shared/hlc.ts";
-import { isRepositoryName, isTag, type RepositoryName, type Tag } from "../../shared/reference.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { TAG_HISTORY_MOVES_MAX } from "../../shared/limits.ts";
-import { type ReferrerDescriptor, parseManifest, referrerDescriptorOf } from "../../shared/manifest.ts";
-import { decodeRegister } from "../../shared/change.ts";
+import { parseManifest, type ReferrerDescriptor, referrerDescriptorOf } from "../../shared/manifest.ts";
+import { isRepositoryName, isTag, type RepositoryName, type Tag } from "../../shared/reference.ts";
 import {
   type Author,
   EMPTY_REGISTER,
@@ -153,7 +154,11 @@ export class MetadataReader {
   }
 
   /** Descriptors of the manifests of `repo` that name `subject`, in byte order of their digests. */
-  async referrers(repo: RepositoryName, subject: string, { after, limit }: Page): Promise<readonly ReferrerDescriptor[]> {
+  async referrers(
+    repo: RepositoryName,
+    subject: string,
+    { after, limit }: Page,
+  ): Promise<readonly ReferrerDescriptor[]> {
     const descriptors: ReferrerDescriptor[] = [];
     if (limit <= 0) return descriptors;
     for await (const { key } of this.view.rows(keys.referrersOf(repo, subject, after), { limit })) {

@@ -111,7 +111,7 @@ export class Metadata {
   #promised: Hlc;
   #fence: Error | undefined;
 
-  private constructor(deps: MetadataDeps, self: NodeIdentity, held: VersionVector, counters: CountersRow, hlc: Hlc) {
+  private constructor(deps: MetadataDeps, self: NodeIdentity, { held, counters, clock }: StartState) {
     this.#kv = deps.kv;
     this.#clock = deps.clock;
     this.#telemetry = deps.telemetry;
@@ -119,8 +119,8 @@ export class Metadata {
     this.#opLogOpsMax = deps.opLogOpsMax ?? OP_LOG_OPS_MAX;
     this.#held = held;
     this.#counters = counters;
-    this.#lastHlc = hlc;
-    this.#promised = hlc;
+    this.#lastHlc = clock;
+    this.#promised = clock;
     this.self = self;
     this.reader = new MetadataReader(this.#stored);
   }
@@ -140,19 +140,7 @@ export class Metadata {
     rows.put(keys.SELF, encodeSelf(self));
     await deps.kv.commit(rows.sealedWrites());
 
-    const held = new VersionVector();
-    for await (const { key, value } of stored.rows(keys.origins())) {
-      held.merge(VersionVector.from([{ origin: keys.originPart(key, 0), ...decodeOrigin(value) }]));
-    }
-    const counters = await stored.get(keys.COUNTERS);
-    const clock = await stored.get(keys.CLOCK);
-    return new Metadata(
-      deps,
-      self,
-      held,
-      counters === undefined ? NO_COUNTERS : decodeCounters(counters),
-      clock === undefined ? hlcOf(0n) : decodeHlc(clock),
-    );
+    return new Metadata(deps, self, await readStart(stored));
   }
 
   /**
@@ -283,7 +271,9 @@ export class Metadata {
     if (this.#fence !== undefined) return;
     this.#fence = reason;
     this.#telemetry.set("meridian_fenced", {}, 1);
-    this.#telemetry.log("error", "fenced: this node writes nothing more until it is restarted", { reason: reason.message });
+    this.#telemetry.log("error", "fenced: this node writes nothing more until it is restarted", {
+      reason: reason.message,
+    });
   }
 
   async #mergeOps(batch: OpBatch, rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
@@ -391,7 +381,7 @@ export class Metadata {
         return () => resolve(result);
       };
       this.#waiting.push({ run, refuse: reject });
-      if (!this.#isWriting) void this.#write();
+      if (!this.#isWriting) this.#write().catch((cause: unknown) => this.fence(asError(cause)));
     });
   }
 
@@ -423,7 +413,7 @@ export class Metadata {
     try {
       if (!batch.isEmpty) await this.#commitRows(batch);
     } catch (cause) {
-      this.fence(cause instanceof Error ? cause : new Error(String(cause)));
+      this.fence(asError(cause));
       for (const { turn } of decided) turn.refuse(refusal(cause));
       for (const turn of this.#waiting.splice(0)) turn.refuse(refusal(cause));
       return;
@@ -448,6 +438,22 @@ export class Metadata {
   }
 }
 
+type StartState = { readonly held: VersionVector; readonly counters: CountersRow; readonly clock: Hlc };
+
+async function readStart(stored: StoredView): Promise<StartState> {
+  const held = new VersionVector();
+  for await (const { key, value } of stored.rows(keys.origins())) {
+    held.merge(VersionVector.from([{ origin: keys.originPart(key, 0), ...decodeOrigin(value) }]));
+  }
+  const counters = await stored.get(keys.COUNTERS);
+  const clock = await stored.get(keys.CLOCK);
+  return {
+    held,
+    counters: counters === undefined ? NO_COUNTERS : decodeCounters(counters),
+    clock: clock === undefined ? hlcOf(0n) : decodeHlc(clock),
+  };
+}
+
 type Ring = { readonly origin: Origin; readonly from: number; readonly log: AsyncIterable<Row> };
 
 type Scans = {
@@ -456,6 +462,10 @@ type Scans = {
   readonly entries: readonly VectorEntry[];
   readonly chains: ReadonlyMap<Origin, Uint8Array>;
 };
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause));
+}
 
 function refusal(cause: unknown): RegistryError {
   return new RegistryError("UNAVAILABLE", undefined, {

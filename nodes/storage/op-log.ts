@@ -7,9 +7,8 @@
  * before is counted dot by dot (rule R2).
  */
 import { hash } from "node:crypto";
-
-import { decodeOp, dotOf, type Op } from "../../shared/change.ts";
 import { MalformedBytesError } from "../../shared/bytes.ts";
+import { decodeOp, dotOf, type Op } from "../../shared/change.ts";
 import type { Origin } from "../../shared/identity.ts";
 import { OP_BATCH_BYTES_MAX, OP_BATCH_OPS_MAX } from "../../shared/limits.ts";
 import { type Dot, type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
@@ -162,7 +161,11 @@ export class OpLog {
   }
 }
 
-function progressed(origin: Origin, row: OriginRow, change: (vector: VersionVector) => void): Omit<VectorEntry, "origin"> {
+function progressed(
+  origin: Origin,
+  row: OriginRow,
+  change: (vector: VersionVector) => void,
+): Omit<VectorEntry, "origin"> {
   const vector = VersionVector.from([{ origin, upto: row.upto, beyond: row.beyond }]);
   change(vector);
   const [entry] = vector.entries();

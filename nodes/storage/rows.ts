@@ -5,7 +5,14 @@ import { type Digest, isDigest } from "../../shared/digest.ts";
 import { type Hlc, hlcOf } from "../../shared/hlc.ts";
 import { isNodeId, isOrigin, isRegion, type Origin } from "../../shared/identity.ts";
 import { isRepositoryName, type RepositoryName } from "../../shared/reference.ts";
-import { type Author, EMPTY_REGISTER, type Register, registerOf, sameDot, type Version } from "../../shared/register.ts";
+import {
+  type Author,
+  EMPTY_REGISTER,
+  type Register,
+  registerOf,
+  sameDot,
+  type Version,
+} from "../../shared/register.ts";
 import type { Dot, SeqRange } from "../../shared/version-vector.ts";
 
 /** What identifies the data directory. */

@@ -104,7 +104,7 @@ export class Overlay implements View {
   /** Sealed, and in key order so that equal turns make equal batches. */
   sealedWrites(): readonly KvWrite[] {
     return [...this.#writes]
-      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .toSorted(([left], [right]) => (left < right ? -1 : 1))
       .map(([name, value]) => {
         const key = Buffer.from(name, "latin1");
         return value === undefined ? { kind: "delete", key } : { kind: "put", key, value: seal(key, value) };
@@ -117,8 +117,8 @@ export class Overlay implements View {
     const group = groupOf(first);
     const candidates =
       group !== undefined && groupOf(end) === group ? (this.#names.get(group) ?? []) : this.#writes.keys();
-    const names = [...candidates].filter((name) => first <= name && name < end).sort();
-    return isReverse ? names.reverse() : names;
+    const names = [...candidates].filter((name) => first <= name && name < end).toSorted();
+    return isReverse ? names.toReversed() : names;
   }
 
   #write(name: string, value: Uint8Array | undefined): void {
@@ -139,7 +139,7 @@ export class Overlay implements View {
 /** The letter and the first part of a key. */
 function groupOf(name: string): string | undefined {
   // A span that covers one whole group ends in a one where its keys have the zero.
-  const end = name.search(/[\0\x01]/);
+  const end = name.split("").findIndex((character) => character <= "\x01");
   return end < 0 ? undefined : name.slice(0, end);
 }
 

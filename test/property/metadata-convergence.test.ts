@@ -2,12 +2,12 @@
  * Stores that exchange what they hold in any order, with every session cut anywhere, rings that forget and restarts in
  * between, end in the same state once those that are left have told each other everything.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { SimKv } from "../../cluster-sim/sim-kv.ts";
-import { parseTag } from "../../shared/reference.ts";
 import type { Metadata } from "../../nodes/storage/metadata.ts";
+import { parseTag } from "../../shared/reference.ts";
 import {
   fetchContents,
   imageNamed,
@@ -27,18 +27,26 @@ const CHILDREN = [...IMAGES.slice(0, 1), LARGE];
 const INDEX = indexOf(CHILDREN);
 const MANIFESTS = [...IMAGES, LARGE, INDEX];
 
-const node = fc.integer({ min: 0, max: REGIONS.length - 1 });
+const place = fc.integer({ min: 0, max: REGIONS.length - 1 });
 const tag = fc.integer({ min: 0, max: TAGS.length - 1 });
 const manifest = fc.integer({ min: 0, max: MANIFESTS.length - 1 });
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("push" as const), node, tag, manifest }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete-tag" as const), node, tag }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete-manifest" as const), node, manifest }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("sync" as const), node, from: node, frames: fc.integer({ min: 0, max: 6 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("stream" as const), node, from: node }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("fetch" as const), node, from: node }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), node }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("push" as const), node: place, tag, manifest }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete-tag" as const), node: place, tag }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete-manifest" as const), node: place, manifest }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("sync" as const),
+      node: place,
+      from: place,
+      frames: fc.integer({ min: 0, max: 6 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("stream" as const), node: place, from: place }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("fetch" as const), node: place, from: place }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), node: place }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("time" as const), ms: fc.integer({ min: -50, max: 50 }) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
@@ -46,7 +54,11 @@ type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 /** Which nodes are there to tell the tale: one may have died, with all that it alone held. */
 const survivors = fc.constantFrom([0, 1, 2], [0, 1], [0, 2], [1, 2]);
 
-async function run(steps: readonly Step[], opLogOpsMax: number, alive: readonly number[]): Promise<readonly Metadata[]> {
+async function run(
+  steps: readonly Step[],
+  opLogOpsMax: number,
+  alive: readonly number[],
+): Promise<readonly Metadata[]> {
   const clock = stillClock();
   const kvs = REGIONS.map(() => new SimKv());
   const open = async (index: number): Promise<Metadata> =>
@@ -77,7 +89,11 @@ async function run(steps: readonly Step[], opLogOpsMax: number, alive: readonly 
   return left;
 }
 
-async function perform(each: Exclude<Step, { kind: "time" | "restart" }>, here: Metadata, nodes: readonly Metadata[]): Promise<void> {
+async function perform(
+  each: Exclude<Step, { kind: "time" | "restart" }>,
+  here: Metadata,
+  nodes: readonly Metadata[],
+): Promise<void> {
   switch (each.kind) {
     case "push": {
       const made = MANIFESTS[each.manifest];
@@ -90,7 +106,10 @@ async function perform(each: Exclude<Step, { kind: "time" | "restart" }>, here: 
     case "delete-tag": {
       const name = TAGS[each.tag];
       if (name === undefined) return;
-      await here.record("tester", async (turn) => await turn.set({ kind: "tag", repo: REPO, tag: name }, { kind: "removed" }));
+      await here.record(
+        "tester",
+        async (turn) => await turn.set({ kind: "tag", repo: REPO, tag: name }, { kind: "removed" }),
+      );
       return;
     }
     case "delete-manifest": {
@@ -118,7 +137,6 @@ async function perform(each: Exclude<Step, { kind: "time" | "restart" }>, here: 
     case "fetch": {
       const source = nodes[each.from];
       if (source !== undefined) await fetchContents(source, here);
-      return;
     }
   }
 }
@@ -144,13 +162,18 @@ async function shown(metadata: Metadata): Promise<unknown> {
 
 test("stores that have told each other everything show the same, whatever came before", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.constantFrom(1, 3, 1000), survivors, async (steps, opLogOpsMax, alive) => {
-      const [first, ...others] = await run(steps, opLogOpsMax, alive);
-      if (first === undefined) throw new Error("there are nodes");
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 40 }),
+      fc.constantFrom(1, 3, 1000),
+      survivors,
+      async (steps, opLogOpsMax, alive) => {
+        const [first, ...others] = await run(steps, opLogOpsMax, alive);
+        if (first === undefined) throw new Error("there are nodes");
 
-      const expected = await shown(first);
-      for (const other of others) expect(await shown(other)).toEqual(expected);
-    }),
+        const expected = await shown(first);
+        for (const other of others) expect(await shown(other)).toEqual(expected);
+      },
+    ),
     { numRuns: 300 },
   );
 }, 60_000);

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 
 import { SimKv } from "../../cluster-sim/sim-kv.ts";
+import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
+import { EquivocationError } from "../../nodes/storage/op-log.ts";
 import { digestOf } from "../../shared/digest.ts";
 import { parseTag } from "../../shared/reference.ts";
 import { VersionVector } from "../../shared/version-vector.ts";
-import { EquivocationError } from "../../nodes/storage/op-log.ts";
 import {
   fetchContents,
   imageNamed,
@@ -18,6 +19,21 @@ import {
 } from "../support/metadata-fixture.ts";
 
 const ALL = { limit: 100 };
+
+/** A store whose disk can be told to fail. */
+class BreakableKv implements Kv {
+  readonly #kv = new SimKv();
+  isBroken = false;
+  readonly get = this.#kv.get;
+  readonly getMany = this.#kv.getMany;
+  readonly entries = this.#kv.entries;
+  readonly close = this.#kv.close;
+
+  readonly commit = async (writes: readonly KvWrite[]): Promise<void> => {
+    if (this.isBroken) throw new Error("EIO");
+    await this.#kv.commit(writes);
+  };
+}
 
 describe("a push", () => {
   test("shows its tag and its manifest once it is recorded", async () => {
@@ -102,7 +118,10 @@ describe("a delete", () => {
     const image = imageNamed("one");
     await push(eu, image);
 
-    await eu.record("tester", async (turn) => await turn.set({ kind: "tag", repo: REPO, tag: LATEST }, { kind: "removed" }));
+    await eu.record(
+      "tester",
+      async (turn) => await turn.set({ kind: "tag", repo: REPO, tag: LATEST }, { kind: "removed" }),
+    );
 
     expect(await eu.reader.tag(REPO, LATEST)).toBeUndefined();
     expect(await eu.reader.manifest(REPO, image.digest)).toBeDefined();
@@ -135,7 +154,10 @@ describe("a delete", () => {
     const us = await openMetadata(new SimKv(), "us");
     const layer = { mediaType: "application/octet-stream", digest: digestOf(Buffer.from("layer")), size: 5 };
     await push(eu, imageNamed("one", { layers: [layer] }));
-    await eu.record("tester", async (turn) => await turn.set({ kind: "blob", repo: REPO, digest: layer.digest }, { kind: "removed" }));
+    await eu.record(
+      "tester",
+      async (turn) => await turn.set({ kind: "blob", repo: REPO, digest: layer.digest }, { kind: "removed" }),
+    );
     await sync(eu, us);
     expect(await us.reader.linksBlob(REPO, layer.digest)).toBe(false);
 
@@ -235,9 +257,9 @@ describe("what arrives out of order", () => {
 
     expect((await us.reader.tag(REPO, LATEST))?.digest).toBe(small.digest);
     expect(await us.reader.manifestLink(REPO, large.digest)).toBeDefined();
-    expect((await us.wantedContents()).map(({ digest, authors }) => [digest, authors.map(({ node }) => node)])).toEqual([
-      [large.digest, ["eu-1"]],
-    ]);
+    expect((await us.wantedContents()).map(({ digest, authors }) => [digest, authors.map(({ node }) => node)])).toEqual(
+      [[large.digest, ["eu-1"]]],
+    );
 
     await fetchContents(eu, us);
 
@@ -333,7 +355,7 @@ describe("catching up", () => {
     await push(eu, imageNamed("one"));
     await push(eu, imageNamed("two"));
 
-    await sync(eu, us, 1);
+    await sync(eu, us, 3);
 
     // Op 2, the first move of the tag, is superseded and was not sent.
     expect(us.held().entries()).toEqual([{ origin: eu.self.origin, upto: 1, beyond: [{ from: 3, to: 4 }] }]);
@@ -353,24 +375,16 @@ describe("catching up", () => {
 
 describe("a store that fails", () => {
   test("takes the right to write for good, and reads go on", async () => {
-    const kv = new SimKv();
-    let isBroken = false;
-    const eu = await openMetadata(
-      { ...portOf(kv), commit: async (writes) => (isBroken ? Promise.reject(new Error("EIO")) : await kv.commit(writes)) },
-      "eu",
-    );
+    const kv = new BreakableKv();
+    const eu = await openMetadata(kv, "eu");
     await push(eu, imageNamed("one"));
-    isBroken = true;
+    kv.isBroken = true;
 
     await expect(push(eu, imageNamed("two"))).rejects.toMatchObject({ code: "UNAVAILABLE", status: 503 });
-    isBroken = false;
+    kv.isBroken = false;
     await expect(push(eu, imageNamed("three"))).rejects.toMatchObject({ code: "UNAVAILABLE" });
 
     expect(eu.isFenced()?.message).toBe("EIO");
     expect((await eu.reader.tag(REPO, LATEST))?.digest).toBe(imageNamed("one").digest);
   });
 });
-
-function portOf(kv: SimKv): SimKv {
-  return kv;
-}
