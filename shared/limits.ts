@@ -36,23 +36,46 @@ export const PAGE_ENTRIES_MAX = 1_000;
 /** oras and containerd read no more of a referrers page. */
 export const REFERRERS_PAGE_BYTES_MAX = 4 * MIB;
 
+/** How long a caller may wait for an image to get somewhere in one request. */
+export const WAIT_MS_MAX = 60 * 60 * 1000;
 /** One JSON body of the management API. */
 export const API_BODY_BYTES_MAX = MIB;
 
 export const UPLOAD_SESSIONS_MAX = 10_000;
 /** Clients leave a session behind with every permission check; a day is enough for the slowest honest push to come back. */
 export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
+/** A session without a byte is what a permission check leaves behind, one a push; nobody comes back for it. */
+export const UPLOAD_EMPTY_IDLE_MS_MAX = 60 * 60 * 1000;
+/** How stale the durable record of a session's last use may be: one more synced write per session and hour. */
+export const UPLOAD_TOUCH_MS = 60 * 60 * 1000;
+export const UPLOAD_SWEEP_MS = 10 * 60 * 1000;
+/** Requests that may wait for one session. Honest clients send one at a time. */
+export const UPLOAD_WAITERS_MAX = 8;
+export const UPLOAD_RETRY_AFTER_SECONDS = 60;
+/** No upload begins with less room than this: the metadata store must always be able to finish what it has begun. */
+export const DISK_RESERVE_BYTES = 256 * MIB;
+export const DISK_FULL_RETRY_AFTER_SECONDS = 60;
 /** A blob's size is bounded by the disk; this only keeps arithmetic on offsets exact. */
 export const BLOB_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 export const RANGES_PER_REQUEST_MAX = 64;
 
 /** Time without a byte after which a body or a reader is given up. The total is never bounded: 2 GB on a slow line is honest. */
 export const BODY_IDLE_MS_MAX = 60_000;
+/** Fewer bytes in that time count as none: a byte a minute must not hold a connection. */
+export const BODY_PROGRESS_BYTES_MIN = KIB;
+/** Read of a refused request's body before its connection is closed, so that the client gets to see the refusal. */
+export const DRAIN_BYTES_MAX = 16 * MIB;
+export const DRAIN_MS_MAX = 2_000;
+/** How long a stopping node waits for the requests that it is answering. */
+export const STOP_GRACE_MS_MAX = 20_000;
 export const HEADERS_TIMEOUT_MS = 15_000;
 export const KEEP_ALIVE_MS = 75_000;
 
 export const BLOB_READ_CHUNK_BYTES = 256 * KIB;
 
+/** Versions of the protocol between nodes that this one speaks; two nodes need one in common. */
+export const PROTOCOL_VERSION_MIN = 1;
+export const PROTOCOL_VERSION_MAX = 1;
 /** What one gRPC message may hold; grpc-js' own default, kept because a manifest with its envelope must fit. */
 export const RPC_MESSAGE_BYTES_MAX = 8 * MIB;
 export const RPC_BLOB_CHUNK_BYTES = 256 * KIB;
@@ -74,10 +97,16 @@ export const SIBLINGS_MAX = 16;
 /** A timestamp further ahead of the own clock is never absorbed. Source: hybrid logical clock bound, protocol.md. */
 export const CLOCK_AHEAD_MS_MAX = 500;
 
+/** A causal token travels in a header of every write's answer. */
+export const CAUSAL_TOKEN_LENGTH_MAX = KIB;
+export const CAUSAL_TOKEN_DOTS_MAX = 40;
+
 export const PEERS_MAX = 300;
 /** Peers asked once before a miss becomes a 404. */
 export const MISS_PROBE_PEERS = 2;
 export const MISS_PROBE_TIMEOUT_MS = 2_000;
+/** Digests that one question between nodes may name. */
+export const DIGESTS_ASKED_MAX = 1_000;
 export const HOLDERS_TOLD_MAX = 16;
 export const UNAVAILABLE_RETRY_AFTER_SECONDS = 5;
 
@@ -93,7 +122,7 @@ export const BLOB_FETCH_ROUNDS_MAX = 7;
 /** Before the second round; twice as long before each further one. */
 export const BLOB_FETCH_PAUSE_MS = 250;
 /** Fewer new bytes than this are no progress: a holder that breaks after each byte must not keep a reader for ever. */
-export const BLOB_FETCH_PROGRESS_BYTES = 1 * MIB;
+export const BLOB_FETCH_PROGRESS_BYTES = MIB;
 
 export const NODE_NAME_LENGTH_MAX = 63;
 export const ACTOR_LENGTH_MAX = 128;
@@ -111,3 +140,7 @@ invariant(
   "a fetch without a holder ends before its readers do",
 );
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
+// A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
+invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");
+invariant(UPLOAD_TOUCH_MS < UPLOAD_IDLE_MS_MAX, "a session in use is not idle after a restart");
+invariant(UPLOAD_SWEEP_MS < UPLOAD_EMPTY_IDLE_MS_MAX, "sessions are swept more often than they expire");

@@ -48,6 +48,11 @@ export type Register = { readonly versions: readonly Version[]; readonly context
 
 export const EMPTY_REGISTER: Register = { versions: [], context: new Map() };
 
+/** The register of one version that has seen nothing before it. */
+export function registerOf(version: Version): Register {
+  return { versions: [version], context: new Map([[version.dot.origin, version.dot.seq]]) };
+}
+
 export function isCovered(dot: Dot, context: Context): boolean {
   return dot.seq <= (context.get(dot.origin) ?? 0);
 }
