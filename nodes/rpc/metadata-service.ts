@@ -1,0 +1,30 @@
+import type { MetadataHandlers } from "../../proto/gen/meridian/v1/Metadata.ts";
+import type { Answers } from "./answers.ts";
+import {
+  imageRequestFromMessage,
+  imageStateToMessage,
+  publisherFrameToMessage,
+  pullFrameToMessage,
+  pullRequestFromMessage,
+  subscriberFrameFromMessage,
+} from "./convert.ts";
+import { mapped } from "./messages.ts";
+
+export function metadataService(answers: Answers): MetadataHandlers {
+  return {
+    Replicate: answers.exchange((calls, frames, signal) =>
+      mapped(calls.replicate(mapped(frames, subscriberFrameFromMessage), signal), publisherFrameToMessage),
+    ),
+    Pull: answers.stream((calls, request, signal) =>
+      mapped(calls.pull(pullRequestFromMessage(request), signal), pullFrameToMessage),
+    ),
+    Lookup: answers.unary(async (calls, request, signal) => {
+      const { repo, reference } = imageRequestFromMessage(request);
+      return { changes: [...(await calls.lookup(repo, reference, signal))] };
+    }),
+    DescribeImage: answers.unary(async (calls, request, signal) => {
+      const { repo, reference } = imageRequestFromMessage(request);
+      return imageStateToMessage(await calls.describeImage(repo, reference, signal));
+    }),
+  };
+}
