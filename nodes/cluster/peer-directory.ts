@@ -1,0 +1,229 @@
+import type { NodeId } from "../../shared/identity.ts";
+import { unreachable } from "../../shared/invariant.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Greeting, PeerAddress, PeerLink, Peers } from "../ports/peers.ts";
+import type { Random } from "../ports/random.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Timers } from "../ports/timers.ts";
+import {
+  Membership,
+  type MembershipEffect,
+  type MembershipInput,
+  type MembershipTrouble,
+  type MemberView,
+  type Reachability,
+} from "../protocol/membership.ts";
+import { Alarm, Driver, Tasks } from "./driver.ts";
+
+/** One other node, or an address where none has answered yet. A value: ask again for the present state. */
+export type Member = {
+  /** What the node said last; `undefined` until it has answered once. */
+  readonly greeting: Greeting | undefined;
+  readonly address: PeerAddress;
+  /** Replaced when the connections are opened anew; calls on the old one fail. */
+  readonly link: PeerLink;
+  readonly reachability: Reachability;
+  /** The distance, in ms: a minimum over recent samples. */
+  readonly roundTripMs: number | undefined;
+  /** Monotonic time since which the reachability is what it is. */
+  readonly sinceMs: number;
+};
+
+/** A member that has answered, and answers now. */
+export type ReachableMember = Member & { readonly greeting: Greeting; readonly roundTripMs: number };
+
+export type PeerDirectoryDeps = {
+  readonly self: Greeting;
+  /** Addresses of the other nodes; this node's own may be among them. */
+  readonly join: readonly PeerAddress[];
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** Takes this node's right to write. */
+  readonly fence: (cause: Error) => void;
+};
+
+/** Distances that differ by less count as equal, so that the order of sources does not flicker. */
+const DISTANCE_STEP_MS = 2;
+
+const TROUBLES: Readonly<Record<MembershipTrouble, string>> = {
+  "other-cluster": "a peer belongs to another cluster",
+  "other-protocol": "a peer speaks no protocol version of ours",
+  "same-name": "another node has this node's name",
+  moved: "another node answers at a peer's address",
+  "two-lives": "two nodes with the same origin are alive",
+  "own-origin-elsewhere": "this node's data directory is in use elsewhere: it was copied",
+};
+
+/** The other nodes and how they are reached. The decisions are `Membership`'s; this file performs them. */
+export class PeerDirectory {
+  readonly #deps: PeerDirectoryDeps;
+  readonly #membership: Membership<Greeting>;
+  readonly #driver: Driver<MembershipInput<Greeting>, MembershipEffect>;
+  readonly #alarm: Alarm;
+  readonly #tasks = new Tasks();
+  readonly #links: Map<PeerAddress, PeerLink>;
+  readonly #listeners = new Set<() => void>();
+  readonly #stopping = new AbortController();
+
+  constructor(deps: PeerDirectoryDeps) {
+    this.#deps = deps;
+    this.#membership = new Membership(deps.self, deps.join, deps.clock.monotonicMs());
+    this.#driver = new Driver(this.#membership, (effect) => this.#perform(effect));
+    this.#alarm = new Alarm(deps, () => this.#wake());
+    this.#links = new Map(deps.join.map((address) => [address, deps.peers.dial(address)]));
+  }
+
+  start(): void {
+    this.#wake();
+  }
+
+  /** Closes every connection; resolves when no call is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the node stops"));
+    this.#alarm.cancel();
+    await this.#tasks.ended();
+    for (const link of this.#links.values()) link.close();
+  }
+
+  /** In the order of the configuration. */
+  members(): readonly Member[] {
+    return this.#membership.members().flatMap((view) => {
+      const link = this.#links.get(view.address);
+      return link === undefined ? [] : [memberOf(view, link)];
+    });
+  }
+
+  /** Each node once, the own region first, then the nearest. */
+  reachable(): readonly ReachableMember[] {
+    const { region } = this.#deps.self;
+    const sorted = this.members()
+      .filter((member) => isReachable(member))
+      .toSorted((left, right) => distanceOf(left, region) - distanceOf(right, region));
+    const names = sorted.map(({ greeting }) => greeting.node);
+    return sorted.filter(({ greeting }, index) => names.indexOf(greeting.node) === index);
+  }
+
+  member(node: NodeId): Member | undefined {
+    const named = this.members().filter(({ greeting }) => greeting?.node === node);
+    return named.find((member) => isReachable(member)) ?? named[0];
+  }
+
+  /** After a change of anybody's reachability or identity. Returns what ends the listening. */
+  onChanged(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A stream with the peer ended by an error, or fell silent: what the caller saw of the link. */
+  reportBroken(address: PeerAddress): void {
+    this.#give({ kind: "broken", address, nowMs: this.#nowMs() });
+  }
+
+  /** The peer called this node, so it is there. */
+  reportHeard(said: Greeting): void {
+    this.#give({ kind: "heard", said, nowMs: this.#nowMs() });
+  }
+
+  #wake(): void {
+    this.#give({ kind: "woke", nowMs: this.#nowMs(), jitter: this.#deps.random.fraction() });
+  }
+
+  #give(input: MembershipInput<Greeting>): void {
+    if (!this.#stopping.signal.aborted) this.#driver.give(input);
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.monotonicMs();
+  }
+
+  #perform(effect: MembershipEffect): void {
+    switch (effect.kind) {
+      case "greet":
+        this.#tasks.begin(async () => await this.#greet(effect));
+        return;
+      case "wake":
+        this.#alarm.setTo(effect.atMs);
+        return;
+      case "changed":
+        this.#changed(effect.address);
+        return;
+      case "redial":
+        this.#links.get(effect.address)?.close();
+        this.#links.set(effect.address, this.#deps.peers.dial(effect.address));
+        this.#tellListeners();
+        return;
+      case "drop":
+        this.#links.get(effect.address)?.close();
+        this.#links.delete(effect.address);
+        this.#tellListeners();
+        return;
+      case "fence":
+        this.#deps.fence(new Error(`${TROUBLES[effect.trouble]} (boot ${effect.said.boot} of ${effect.said.origin})`));
+        return;
+      case "report": {
+        const { node, region, cluster, origin, boot } = effect.said;
+        const fields = { address: effect.address, node, region, cluster, origin, boot };
+        this.#deps.telemetry.log("error", TROUBLES[effect.trouble], fields);
+        return;
+      }
+      default:
+        unreachable(effect);
+    }
+  }
+
+  async #greet({ address, greetingNumber, timeoutMs }: MembershipEffect & { readonly kind: "greet" }): Promise<void> {
+    const link = this.#links.get(address);
+    if (link === undefined) return;
+    const deadline = new AbortController();
+    const timer = this.#deps.timers.after(timeoutMs, () => deadline.abort(new Error("no answer in time")));
+    const startedMs = this.#nowMs();
+    try {
+      const said = await link.greet(this.#deps.self, AbortSignal.any([deadline.signal, this.#stopping.signal]));
+      const nowMs = this.#nowMs();
+      const roundTripMs = nowMs - startedMs;
+      this.#give({ kind: "answered", address, greetingNumber, said, roundTripMs, nowMs });
+      this.#deps.telemetry.set("meridian_peer_round_trip_seconds", { peer: said.node }, roundTripMs / 1000);
+    } catch {
+      // Whatever the reason, it is one: the peer did not answer. The machine decides what follows.
+      this.#give({ kind: "failed", address, greetingNumber, nowMs: this.#nowMs() });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #changed(address: PeerAddress): void {
+    const { telemetry } = this.#deps;
+    const view = this.#membership.members().find((member) => member.address === address);
+    telemetry.log("info", "a peer's reachability changed", {
+      address,
+      node: view?.said?.node,
+      reachability: view?.reachability,
+    });
+    this.#tellListeners();
+  }
+
+  #tellListeners(): void {
+    const members = this.members();
+    for (const status of ["connecting", "reachable", "unreachable"] as const) {
+      const count = members.filter(({ reachability }) => reachability === status).length;
+      this.#deps.telemetry.set("meridian_members", { status }, count);
+    }
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function memberOf({ said, address, reachability, roundTripMs, sinceMs }: MemberView<Greeting>, link: PeerLink): Member {
+  return { greeting: said, address, link, reachability, roundTripMs, sinceMs };
+}
+
+export function isReachable(member: Member): member is ReachableMember {
+  return member.reachability === "reachable" && member.greeting !== undefined && member.roundTripMs !== undefined;
+}
+
+function distanceOf({ greeting, roundTripMs }: ReachableMember, region: string): number {
+  const elsewhere = greeting.region === region ? 0 : Number.MAX_SAFE_INTEGER / 2;
+  return elsewhere + Math.floor(roundTripMs / DISTANCE_STEP_MS);
+}

@@ -1,0 +1,82 @@
+import type { Digest } from "../../shared/digest.ts";
+import type { RepositoryName } from "../../shared/reference.ts";
+import type { BlobFound, Greeting, NodeReport, PeerCalls, PeerService } from "../ports/peers.ts";
+import type { Blobs } from "../storage/blobs.ts";
+import type { Metadata } from "../storage/metadata.ts";
+import { describeImage } from "./describe-image.ts";
+import type { PeerDirectory } from "./peer-directory.ts";
+import type { Replicate } from "./replicate.ts";
+
+export type PeerServiceDeps = {
+  readonly self: Greeting;
+  readonly metadata: Metadata;
+  readonly blobs: Pick<Blobs, "open">;
+  readonly directory: PeerDirectory;
+  readonly replicate: Replicate;
+  /** This node's account of itself. */
+  readonly report: () => NodeReport;
+};
+
+/** Digests that one question may name. */
+const DIGESTS_ASKED_MAX = 1_000;
+
+/** Answers other nodes. Reads only: what a peer says never changes anything here except through a stream this node follows. */
+export function createPeerService(deps: PeerServiceDeps): PeerService {
+  const { metadata, replicate } = deps;
+  return (caller: Greeting): PeerCalls => ({
+    greet: async (greeting) => {
+      deps.directory.reportHeard(greeting);
+      return await Promise.resolve(deps.self);
+    },
+    replicate: (acks, signal) => replicate.publish(caller, acks, signal),
+    pull: (have, signal) => replicate.missing(have, signal),
+    lookup: async (repo, reference) => await metadata.lookup(repo, reference),
+    describeImage: async (repo, reference) => await describeImage(metadata, repo, reference),
+    report: async () => await Promise.resolve(deps.report()),
+    have: async (repo, digests) => await held(metadata, repo, digests),
+    readBlob: (digest, offset, signal) => readBlob(deps, digest, offset, signal),
+  });
+}
+
+async function held(
+  { reader }: Pick<Metadata, "reader">,
+  repo: RepositoryName | undefined,
+  digests: readonly Digest[],
+): Promise<readonly BlobFound[]> {
+  const found: BlobFound[] = [];
+  for (const digest of digests.slice(0, DIGESTS_ASKED_MAX)) {
+    const blobSize = await reader.blobSize(digest);
+    const size = blobSize ?? (await reader.content(digest))?.length;
+    if (size === undefined) continue;
+    const isLinked =
+      repo !== undefined &&
+      ((await reader.linksBlob(repo, digest)) || (await reader.manifestLink(repo, digest)) !== undefined);
+    found.push({ digest, size, isLinked });
+  }
+  return found;
+}
+
+/** @throws when neither a blob nor a manifest of that digest is here, or it is shorter than `offset`. */
+async function* readBlob(
+  { metadata, blobs }: Pick<PeerServiceDeps, "metadata" | "blobs">,
+  digest: Digest,
+  offset: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  const blob = await blobs.open(digest);
+  if (blob === undefined) {
+    const bytes = await metadata.reader.content(digest);
+    if (bytes === undefined || offset > bytes.length) throw new Error(`${digest} is not here`);
+    if (offset < bytes.length) yield bytes.subarray(offset);
+    return;
+  }
+  try {
+    if (offset > blob.size) throw new Error(`${digest} ends before byte ${offset}`);
+    for await (const chunk of blob.read({ start: offset, end: blob.size })) {
+      if (signal.aborted) return;
+      yield chunk;
+    }
+  } finally {
+    await blob.close();
+  }
+}

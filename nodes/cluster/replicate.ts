@@ -1,0 +1,387 @@
+import { MalformedBytesError } from "../../shared/bytes.ts";
+import { decodeOp } from "../../shared/change.ts";
+import { RegistryError } from "../../shared/errors.ts";
+import { wallMsOf } from "../../shared/hlc.ts";
+import type { Origin, Region } from "../../shared/identity.ts";
+import { InvariantError, unreachable } from "../../shared/invariant.ts";
+import { PeerError } from "../../shared/peer-error.ts";
+import type { VersionVector } from "../../shared/version-vector.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Greeting, LagFrom, OpBatch, PublisherFrame, PullFrame, SubscriberFrame } from "../ports/peers.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Timer, Timers } from "../ports/timers.ts";
+import { Replication, type ReplicationEffect, type ReplicationInput } from "../protocol/replication.ts";
+import type { Arrived, Metadata } from "../storage/metadata.ts";
+import { EquivocationError } from "../storage/op-log.ts";
+import { Bell } from "./bell.ts";
+import { Alarm, Driver, Tasks } from "./driver.ts";
+import { Latest } from "./latest.ts";
+import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
+import { Publish } from "./publish.ts";
+import { Silence } from "./silence.ts";
+
+export type ReplicateDeps = {
+  readonly metadata: Metadata;
+  readonly directory: PeerDirectory;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly telemetry: Telemetry;
+};
+
+/** A publisher says something every second. */
+const STREAM_SILENCE_MS_MAX = 3_000;
+/** The answering node may have to read its whole index before the first frame. */
+const PULL_SILENCE_MS_MAX = 15_000;
+/** Batches of one stream that may be on their way to the disk; then the stream is not read on. */
+const APPLYING_MAX = 4;
+const PULLS_SERVED_MAX = 8;
+const GAUGES_PERIOD_MS = 1_000;
+/** Values of the label `result`. */
+const PULL_RESULTS = { complete: "complete", broken: "failed", refused: "failed" } as const;
+
+type StreamEnd = "ended" | "broken" | "refused";
+type PullEnd = "complete" | "broken" | "refused";
+
+type Stream = {
+  readonly ending: AbortController;
+  readonly acks: Latest<SubscriberFrame>;
+  readonly applied: Bell;
+  applying: number;
+};
+
+/**
+ * Keeps this node's metadata level with everybody's: follows the streams of all peers that can be reached, pulls what
+ * they do not bring, and publishes this node's own ops. The decisions are `Replication`'s. What a peer sent goes
+ * through `Metadata.commit`, the one door, and is acknowledged by the listener that hears of durable batches.
+ */
+export class Replicate {
+  readonly #deps: ReplicateDeps;
+  readonly #machine: Replication;
+  readonly #driver: Driver<ReplicationInput, ReplicationEffect>;
+  readonly #publish: Publish;
+  readonly #alarm: Alarm;
+  readonly #tasks = new Tasks();
+  readonly #stopping = new AbortController();
+  /** By address, as are the machine's peers. */
+  readonly #peers = new Map<string, ReachableMember>();
+  readonly #streams = new Map<string, Stream>();
+  readonly #pulls = new Map<string, AbortController>();
+  #pullsServed = 0;
+  #gaugesTimer: Timer | undefined;
+  #stopListening: readonly (() => void)[] = [];
+
+  constructor(deps: ReplicateDeps) {
+    this.#deps = deps;
+    this.#machine = new Replication(deps.metadata.self.origin, deps.metadata.held());
+    this.#driver = new Driver(this.#machine, (effect) => this.#perform(effect));
+    this.#alarm = new Alarm(deps, () => this.#give({ kind: "woke", nowMs: this.#nowMs() }));
+    this.#publish = new Publish(deps);
+  }
+
+  start(): void {
+    const { metadata, directory } = this.#deps;
+    this.#stopListening = [
+      metadata.onCommitted(() => this.#committed()),
+      directory.onChanged(() => this.#lookAround()),
+    ];
+    this.#committed();
+    this.#lookAround();
+    this.#setGauges();
+  }
+
+  /** Ends every stream, served or followed; resolves when nothing is on its way to the disk any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the node stops"));
+    for (const stopListening of this.#stopListening) stopListening();
+    this.#alarm.cancel();
+    this.#gaugesTimer?.cancel();
+    this.#publish.stop();
+    for (const { ending } of this.#streams.values()) ending.abort(this.#stopping.signal.reason);
+    for (const ending of this.#pulls.values()) ending.abort(this.#stopping.signal.reason);
+    await this.#tasks.ended();
+  }
+
+  /** Answers `PeerCalls.replicate`. */
+  publish(caller: Greeting, acks: AsyncIterable<SubscriberFrame>, signal: AbortSignal): AsyncIterable<PublisherFrame> {
+    return this.#publish.frames(caller, acks, signal);
+  }
+
+  /**
+   * Answers `PeerCalls.pull`.
+   * @throws when too many sessions are being served: the caller tries another peer, or again.
+   */
+  async *missing(have: VersionVector, signal: AbortSignal): AsyncGenerator<PullFrame, void, void> {
+    if (this.#pullsServed >= PULLS_SERVED_MAX) throw new Error("too many catch-up sessions at once");
+    this.#pullsServed += 1;
+    try {
+      for await (const frame of this.#deps.metadata.missing(have)) {
+        if (signal.aborted || this.#stopping.signal.aborted) return;
+        yield frame;
+      }
+    } finally {
+      this.#pullsServed -= 1;
+    }
+  }
+
+  /** What is known to be missing here, by the node that wrote it. */
+  lag(): readonly LagFrom[] {
+    return this.#machine.lag(this.#nowMs()).flatMap(({ peer, isReachable, pendingOps, lagMs }) => {
+      const member = this.#peers.get(peer);
+      if (member === undefined) return [];
+      const { node, region } = member.greeting;
+      return [{ source: node, region, isReachable, pendingOps, lagMs }];
+    });
+  }
+
+  #give(input: ReplicationInput): void {
+    if (!this.#stopping.signal.aborted) this.#driver.give(input);
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.monotonicMs();
+  }
+
+  #committed(): void {
+    this.#give({ kind: "committed", held: this.#deps.metadata.held(), nowMs: this.#nowMs() });
+  }
+
+  /** Tells the machine who can be reached now, and how far away. */
+  #lookAround(): void {
+    const nowMs = this.#nowMs();
+    const reachable = new Map(this.#deps.directory.reachable().map((member) => [member.address, member]));
+    for (const peer of this.#peers.keys()) {
+      if (!reachable.has(peer)) this.#give({ kind: "vanished", peer, nowMs });
+    }
+    for (const [peer, member] of reachable) {
+      this.#peers.set(peer, member);
+      const { origin, boot } = member.greeting;
+      this.#give({ kind: "appeared", peer, origin, boot, roundTripMs: member.roundTripMs, nowMs });
+    }
+  }
+
+  #perform(effect: ReplicationEffect): void {
+    switch (effect.kind) {
+      case "follow":
+        this.#begin(effect.peer, async (member) => await this.#follow(member));
+        return;
+      case "unfollow":
+        this.#streams.get(effect.peer)?.ending.abort(new Error("not followed any more"));
+        this.#streams.delete(effect.peer);
+        return;
+      case "apply":
+        this.#apply(effect.peer, effect.batch);
+        return;
+      case "ack":
+        this.#streams.get(effect.peer)?.acks.put({ kind: "ack", held: this.#deps.metadata.held() });
+        return;
+      case "pull":
+        this.#begin(effect.peer, async (member) => await this.#pull(member));
+        return;
+      case "cancel":
+        this.#pulls.get(effect.peer)?.abort(new Error("the pull is cancelled"));
+        this.#pulls.delete(effect.peer);
+        return;
+      case "wake":
+        this.#alarm.setTo(effect.atMs);
+        return;
+      case "fence":
+        this.#deps.metadata.fence(
+          new Error(`a peer holds ${effect.seq} ops of this node, which has fewer: its data directory was put back`),
+        );
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #begin(peer: string, work: (member: ReachableMember) => Promise<void>): void {
+    const member = this.#peers.get(peer);
+    if (member !== undefined) this.#tasks.begin(async () => await work(member));
+  }
+
+  async #follow(member: ReachableMember): Promise<void> {
+    const peer = member.address;
+    const stream: Stream = { ending: new AbortController(), acks: new Latest(), applied: new Bell(), applying: 0 };
+    this.#streams.set(peer, stream);
+    this.#countStreams();
+    stream.acks.put({ kind: "ack", held: this.#deps.metadata.held() });
+
+    const end = await this.#readStream(member, stream);
+
+    stream.acks.close();
+    // Whoever took it out of the map ended it, and has decided what follows.
+    const isOwnEnd = this.#streams.get(peer) === stream;
+    if (isOwnEnd) this.#streams.delete(peer);
+    this.#countStreams();
+    if (!isOwnEnd) return;
+    const nowMs = this.#nowMs();
+    if (end === "refused") this.#give({ kind: "refused", peer, origin: member.greeting.origin, nowMs });
+    else this.#give({ kind: "ended", peer, nowMs });
+    if (end === "broken") this.#deps.directory.reportBroken(peer);
+  }
+
+  async #readStream(member: ReachableMember, stream: Stream): Promise<StreamEnd> {
+    const { signal } = stream.ending;
+    const silence = new Silence(this.#deps, STREAM_SILENCE_MS_MAX, () => stream.ending.abort(new Error("fell silent")));
+    try {
+      for await (const frame of member.link.replicate(stream.acks, signal)) {
+        if (signal.aborted) break;
+        silence.pause();
+        await this.#take(member, stream, frame);
+        silence.heard();
+      }
+      return signal.aborted ? "broken" : "ended";
+    } catch (cause) {
+      return this.#endOf(member, cause);
+    } finally {
+      silence.cancel();
+    }
+  }
+
+  async #take(member: ReachableMember, stream: Stream, frame: PublisherFrame): Promise<void> {
+    const peer = member.address;
+    const nowMs = this.#nowMs();
+    switch (frame.kind) {
+      case "heads": {
+        const { held, closed, wallMs } = frame;
+        const offsetMs = wallMs + member.roundTripMs / 2 - this.#deps.clock.wallMs();
+        this.#deps.telemetry.set("meridian_clock_offset_seconds", { peer: member.greeting.node }, offsetMs / 1000);
+        this.#give({ kind: "heads", peer, held, closedAgoMs: Math.max(0, wallMs - wallMsOf(closed)), nowMs });
+        return;
+      }
+      case "ops":
+        this.#give({ kind: "received", peer, batch: frame.batch, nowMs });
+        while (stream.applying >= APPLYING_MAX && !stream.ending.signal.aborted) {
+          await stream.applied.rung(stream.ending.signal);
+        }
+        return;
+      default:
+        unreachable(frame);
+    }
+  }
+
+  #apply(peer: string, batch: OpBatch): void {
+    const member = this.#peers.get(peer);
+    const stream = this.#streams.get(peer);
+    if (member === undefined || stream === undefined) return;
+    stream.applying += 1;
+    this.#tasks.begin(async () => {
+      const isKept = (await this.#commit(member, { kind: "ops", batch })) && this.#holds(batch);
+      stream.applying -= 1;
+      stream.applied.ring();
+      if (isKept) this.#observe(batch);
+      else this.#give({ kind: "refused", peer, origin: batch.origin, nowMs: this.#nowMs() });
+    });
+  }
+
+  #holds({ origin, from, ops }: OpBatch): boolean {
+    return this.#deps.metadata.held().upto(origin) >= from + ops.length - 1;
+  }
+
+  async #pull(member: ReachableMember): Promise<void> {
+    const peer = member.address;
+    const ending = new AbortController();
+    this.#pulls.set(peer, ending);
+
+    const outcome = await this.#readPull(member, ending);
+
+    const source = member.greeting.region;
+    const result = ending.signal.aborted ? "aborted" : PULL_RESULTS[outcome];
+    this.#deps.telemetry.count("meridian_replication_pulls_total", { source, result });
+    if (this.#pulls.get(peer) !== ending) return;
+    this.#pulls.delete(peer);
+    this.#give({ kind: "pulled", peer, outcome, nowMs: this.#nowMs() });
+  }
+
+  async #readPull(member: ReachableMember, ending: AbortController): Promise<PullEnd> {
+    const { signal } = ending;
+    const silence = new Silence(this.#deps, PULL_SILENCE_MS_MAX, () => ending.abort(new Error("fell silent")));
+    let isComplete = false;
+    try {
+      for await (const frame of member.link.pull(this.#deps.metadata.held(), signal)) {
+        if (signal.aborted) break;
+        silence.pause();
+        if (!(await this.#commit(member, frame))) return "refused";
+        silence.heard();
+        isComplete = frame.kind === "end";
+      }
+      return isComplete ? "complete" : "broken";
+    } catch (cause) {
+      return this.#endOf(member, cause);
+    } finally {
+      silence.cancel();
+    }
+  }
+
+  /** Whether what `member` sent is durable now; of what is refused nothing is kept. */
+  async #commit(member: ReachableMember, arrived: Arrived): Promise<boolean> {
+    try {
+      await this.#deps.metadata.commit(arrived);
+      return true;
+    } catch (cause) {
+      if (cause instanceof InvariantError) throw cause;
+      this.#tellRefusal(member, cause);
+      return false;
+    }
+  }
+
+  /** How a call to `member` ended that threw `cause`: the link's fault, or the peer's, who failed or made no sense. */
+  #endOf(member: ReachableMember, cause: unknown): "broken" | "refused" {
+    if (cause instanceof InvariantError) throw cause;
+    const isPeersFault = cause instanceof PeerError && (cause.kind === "failed" || cause.kind === "refused");
+    if (!isPeersFault && refusalOf(cause) === undefined) return "broken";
+    this.#tellRefusal(member, cause);
+    return "refused";
+  }
+
+  #tellRefusal(member: ReachableMember, cause: unknown): void {
+    const { telemetry, metadata } = this.#deps;
+    // A fenced node refuses everything, and has said so.
+    if (metadata.isFenced() !== undefined) return;
+    const reason = refusalOf(cause);
+    if (reason !== undefined) telemetry.count("meridian_replication_refused_total", { reason });
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    telemetry.log("error", "could not keep what a peer sent", { peer: member.greeting.node, reason, problem });
+  }
+
+  #observe({ ops, origin }: OpBatch): void {
+    const source = this.#regionOf(origin);
+    const last = ops.at(-1);
+    if (source === undefined || last === undefined) return;
+    this.#deps.telemetry.count("meridian_replication_ops_total", { source }, ops.length);
+    const [version] = decodeOp(last).register.versions;
+    if (version === undefined) return;
+    const delayMs = Math.max(0, this.#deps.clock.wallMs() - wallMsOf(version.hlc));
+    this.#deps.telemetry.observe("meridian_replication_delay_seconds", { source }, delayMs / 1000);
+  }
+
+  #regionOf(origin: Origin): Region | undefined {
+    return [...this.#peers.values()].find(({ greeting }) => greeting.origin === origin)?.greeting.region;
+  }
+
+  #countStreams(): void {
+    this.#deps.telemetry.set("meridian_replication_streams", { direction: "subscribing" }, this.#streams.size);
+  }
+
+  /** Every second: lag grows while nothing happens, and distances change without anybody's reachability changing. */
+  #setGauges(): void {
+    const { telemetry, metadata, timers } = this.#deps;
+    const target = metadata.self.region;
+    const worst = new Map<string, number>();
+    for (const { region, lagMs } of this.lag()) worst.set(region, Math.max(worst.get(region) ?? 0, lagMs));
+    for (const [source, lagMs] of worst) {
+      telemetry.set("meridian_replication_lag_seconds", { source, target }, lagMs / 1000);
+    }
+    this.#publish.setGauges();
+    this.#lookAround();
+    this.#gaugesTimer = timers.after(GAUGES_PERIOD_MS, () => this.#setGauges());
+  }
+}
+
+/** A value of the label `reason`; `undefined` when it is not what the peer sent that is wrong. */
+function refusalOf(cause: unknown): "chain" | "malformed" | undefined {
+  if (cause instanceof EquivocationError) return "chain";
+  if (cause instanceof MalformedBytesError) return "malformed";
+  // A manifest that came along and is none.
+  return cause instanceof RegistryError && cause.code !== "UNAVAILABLE" ? "malformed" : undefined;
+}
