@@ -1,0 +1,184 @@
+/**
+ * The two HTTP listeners of a node. Fastify owns the sockets' life: limits, errors below HTTP, closing. It routes nothing
+ * and parses nothing: its router decodes before it matches, takes absolute targets and follows `..`, and its body
+ * parsers refuse types that a registry must take. So every request is taken over before routing and goes to
+ * `Reception`. What it leaves open by default (no bound on heads in time or number, any number of `Host`) is set by hand.
+ *
+ * The total time of a request is never bounded, or an upload over a slow line would die; its progress is, byte by byte.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { type FastifyInstance, fastify } from "fastify";
+
+import type { HostPort } from "../../shared/host-port.ts";
+import type { NodeIdentity } from "../../shared/identity.ts";
+import { invariant } from "../../shared/invariant.ts";
+import {
+  HEADER_BYTES_MAX,
+  HEADERS_MAX,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  STOP_GRACE_MS_MAX,
+} from "../../shared/limits.ts";
+import type { Health } from "../node.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Timers } from "../ports/timers.ts";
+import type { Operations } from "../registry/operations.ts";
+import type { Desk, Listener, RenderedMetrics } from "./call.ts";
+import { answerMalformed, refuseConnect } from "./malformed-request.ts";
+import { Reception } from "./reception.ts";
+import { RouteTable } from "./route-table.ts";
+import { ROUTES } from "./routes.ts";
+
+export type HttpDeps = {
+  /** Port 0 asks the system for a free one. */
+  readonly listen: { readonly registry: HostPort; readonly ops: HostPort };
+  readonly self: Pick<NodeIdentity, "node" | "region" | "cluster">;
+  readonly operations: Operations;
+  readonly health: () => Health;
+  /** What Prometheus reads from `/metrics`. */
+  readonly renderMetrics: () => Promise<RenderedMetrics>;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly telemetry: Telemetry;
+  /** Milliseconds after which a silent body or reader is given up; `BODY_IDLE_MS_MAX` unless a test is in a hurry. */
+  readonly idleMs?: number;
+  /** Milliseconds that requests under way are given when the node stops; `STOP_GRACE_MS_MAX` likewise. */
+  readonly stopGraceMs?: number;
+};
+
+export type Http = {
+  readonly registryAddress: HostPort;
+  readonly opsAddress: HostPort;
+  /** Takes no more connections, lets requests under way finish within a bound, then closes. Again does nothing more. */
+  readonly stop: () => Promise<void>;
+};
+
+/** How often Node looks for heads that are late. */
+const HEADS_CHECKED_MS = 1_000;
+
+type Opened = { readonly app: FastifyInstance; readonly reception: Reception; readonly address: HostPort };
+
+/** @throws when an address cannot be listened on; then neither listener stays. */
+export async function startHttp(deps: HttpDeps): Promise<Http> {
+  let isStopping = false;
+  let registryAddress = deps.listen.registry;
+  const desk: Desk = {
+    self: deps.self,
+    operations: deps.operations,
+    health: () => (isStopping ? stoppingHealth(deps.health()) : deps.health()),
+    registryAddress: () => registryAddress,
+    renderMetrics: deps.renderMetrics,
+  };
+
+  const ops = await open("ops", deps.listen.ops, desk, deps);
+  const registry = await open("registry", deps.listen.registry, desk, deps).catch(async (cause: unknown) => {
+    await ops.app.close();
+    throw cause;
+  });
+  registryAddress = registry.address;
+
+  const stopAll = async (): Promise<void> => {
+    isStopping = true;
+    await close(registry, deps);
+    // The last to go: until then somebody may want to see how the node stops.
+    await close(ops, deps);
+  };
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    stopping ??= stopAll();
+    await stopping;
+  };
+  return { registryAddress, opsAddress: ops.address, stop };
+}
+
+async function open(listener: Listener, { host, port }: HostPort, desk: Desk, deps: HttpDeps): Promise<Opened> {
+  const table = new RouteTable(ROUTES.filter(({ listeners }) => listeners.includes(listener)));
+  const { clock, timers, telemetry, idleMs } = deps;
+  const reception = new Reception({ listener, table, desk, clock, timers, telemetry, idleMs });
+  const app = createApp((error, socket) => answerMalformed(error, socket, { reception, timers, telemetry }));
+  const continuing = new WeakSet<IncomingMessage>();
+
+  app.addHook("onRequest", async (request, reply) => {
+    reply.hijack();
+    await reception.receive({
+      request: request.raw,
+      response: reply.raw,
+      rawTarget: request.originalUrl,
+      isContinueExpected: continuing.has(request.raw),
+    });
+  });
+  // A request with `Expect` is one like any other; only its body is not on its way before it is asked for.
+  app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    continuing.add(request);
+    app.routing(request, response);
+  });
+  app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    app.routing(request, response);
+  });
+  app.server.on("connect", (_request: IncomingMessage, socket: Socket) => refuseConnect(socket, timers));
+  countConnections(app, listener, telemetry);
+  app.server.maxHeadersCount = HEADERS_MAX + 1;
+
+  // Fastify opens a second server for the other family behind this name; one is what the configuration says.
+  await app.listen({ host: host === "localhost" ? "127.0.0.1" : host, port });
+  return { app, reception, address: addressOf(app) };
+}
+
+function createApp(onMalformed: (error: { readonly code?: string }, socket: Socket) => void): FastifyInstance {
+  return fastify({
+    logger: false,
+    // Fastify's router sees this and nothing else.
+    rewriteUrl: () => "/",
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    trustProxy: false,
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: HEADS_CHECKED_MS,
+      insecureHTTPParser: false,
+      // Answered by `Reception`, in the words of this API.
+      requireHostHeader: false,
+    },
+    clientErrorHandler: onMalformed,
+  });
+}
+
+async function close({ app, reception }: Opened, { timers, stopGraceMs = STOP_GRACE_MS_MAX }: HttpDeps): Promise<void> {
+  reception.close();
+  const closed = new AbortController();
+  const closing = app.close().then(() => closed.abort());
+  await timers.sleep(stopGraceMs, closed.signal).catch(() => undefined);
+  if (!closed.signal.aborted) {
+    reception.abort();
+    app.server.closeAllConnections();
+  }
+  await closing;
+}
+
+function stoppingHealth(health: Health): Health {
+  return { ...health, checks: [...health.checks, { name: "stopping", isPassing: false, reason: "the node stops" }] };
+}
+
+function countConnections(app: FastifyInstance, listener: Listener, telemetry: Telemetry): void {
+  let connections = 0;
+  const change = (by: 1 | -1): void => {
+    connections += by;
+    telemetry.set("meridian_http_connections", { listener }, connections);
+  };
+  app.server.on("connection", (socket) => {
+    change(1);
+    socket.once("close", () => change(-1));
+  });
+}
+
+function addressOf(app: FastifyInstance): HostPort {
+  const address = app.server.address();
+  invariant(typeof address === "object" && address !== null, "a listener on a port has an address");
+  return { host: address.address, port: address.port };
+}

@@ -1,0 +1,118 @@
+/**
+ * One regional node, put together. Production and the simulator both call `createNode`; they differ in the ports they
+ * pass and in nothing else. Reading this function from top to bottom is reading the house from the ground floor up.
+ */
+import type { NodeConfig } from "../shared/config.ts";
+import { PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN } from "../shared/limits.ts";
+import { VERSION } from "../shared/version.ts";
+import { FetchBlob } from "./cluster/fetch-blob.ts";
+import { FetchContent } from "./cluster/fetch-content.ts";
+import { PeerDirectory } from "./cluster/peer-directory.ts";
+import { createPeerService } from "./cluster/peer-service.ts";
+import { ProbeMiss } from "./cluster/probe-miss.ts";
+import { Replicate } from "./cluster/replicate.ts";
+import { ClusterView } from "./cluster/report.ts";
+import type { Greeting, PeerService } from "./ports/peers.ts";
+import type { Ports } from "./ports/ports.ts";
+import { createOperations, type Operations } from "./registry/operations.ts";
+import { Blobs } from "./storage/blobs.ts";
+import { Metadata } from "./storage/metadata.ts";
+import { Uploads } from "./storage/uploads.ts";
+
+export type HealthCheck = {
+  /** A word or two, joined by hyphens. */
+  readonly name: string;
+  readonly isPassing: boolean;
+  /** Why not. */
+  readonly reason?: string | undefined;
+};
+
+export type Health = {
+  /** Recovery is over. */
+  readonly isStarted: boolean;
+  /** All must pass for the node to be ready. */
+  readonly checks: readonly HealthCheck[];
+};
+
+export type Node = {
+  /** What it says of itself to others. */
+  readonly self: Greeting;
+  readonly operations: Operations;
+  /** What other nodes may ask of it. */
+  readonly peerService: PeerService;
+  readonly health: () => Health;
+  /** Begins to look for the others. Requests may come before and after. */
+  readonly start: () => void;
+  /**
+   * Ends everything the node does on its own, then its work with the disk and the store, and closes the store. Whoever
+   * lets requests in has stopped that before. Uploads that are under way can be resumed after the next start.
+   */
+  readonly stop: () => Promise<void>;
+};
+
+/** Where others reach the node: `registry` as an URL, `peer` as `host:port`. */
+export type Advertised = { readonly registry: string; readonly peer: string };
+
+/**
+ * Opens what the ports hold, and puts a node together on it.
+ * @throws when the store cannot be opened or written.
+ */
+export async function createNode(config: NodeConfig, advertise: Advertised, ports: Ports): Promise<Node> {
+  const { clock, timers, random, disk, kv, telemetry } = ports;
+  const { node, region, cluster, join } = config;
+  const metadata = await Metadata.open({ kv, clock, random, telemetry }, { cluster, node, region });
+  const protocol = { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION_MAX };
+  const self: Greeting = { ...metadata.self, protocol, advertise, version: VERSION };
+
+  const blobs = new Blobs({ disk, metadata, clock, random, telemetry });
+  const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry });
+
+  const fence = (cause: Error): void => metadata.fence(cause);
+  const peers = ports.peers(self);
+  const directory = new PeerDirectory({ self, join, peers, clock, timers, random, telemetry, fence });
+  const replicate = new Replicate({ metadata, directory, clock, timers, telemetry });
+  const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
+  const probeMiss = new ProbeMiss({ metadata, directory, clock, timers, telemetry });
+  const fetchBlob = new FetchBlob({ metadata, blobs, cluster: directory, clock, timers, telemetry });
+  const clusterView = new ClusterView({ self, metadata, directory, replicate, clock, timers });
+  const report = (): ReturnType<ClusterView["report"]> => clusterView.report();
+
+  let isStarted = false;
+  return {
+    self,
+    operations: createOperations({
+      metadata,
+      blobs,
+      uploads,
+      fetchBlob,
+      probeMiss,
+      cluster: directory,
+      clusterView,
+      timers,
+      telemetry,
+    }),
+    peerService: createPeerService({ self, metadata, blobs, directory, replicate, report }),
+    health: () => ({ isStarted, checks: [writeCheck(metadata)] }),
+    start: () => {
+      directory.start();
+      replicate.start();
+      fetchContent.start();
+      isStarted = true;
+    },
+    stop: async () => {
+      isStarted = false;
+      await Promise.all([fetchBlob.stop(), fetchContent.stop(), replicate.stop()]);
+      await directory.stop();
+      await uploads.close();
+      await kv.close();
+    },
+  };
+}
+
+/** A fenced node serves what it has and takes nothing, so it should not be sent new work. */
+function writeCheck(metadata: Metadata): HealthCheck {
+  const fence = metadata.isFenced();
+  return fence === undefined
+    ? { name: "writes", isPassing: true }
+    : { name: "writes", isPassing: false, reason: `the node is fenced: ${fence.message}` };
+}

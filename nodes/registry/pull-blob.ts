@@ -1,0 +1,71 @@
+import type { Digest } from "../../shared/digest.ts";
+import { RegistryError } from "../../shared/errors.ts";
+import type { RepositoryName } from "../../shared/reference.ts";
+import type { FetchBlob } from "../cluster/fetch-blob.ts";
+import type { ByteSpan } from "../ports/disk.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Blobs } from "../storage/blobs.ts";
+import type { MetadataReader } from "../storage/metadata-reader.ts";
+import { standingOf } from "./blob-standing.ts";
+
+/** Where bytes come from: `local`, or `peer:` and the region of the holder. */
+export type BlobSource = "local" | `peer:${string}`;
+
+/** An open blob. Whoever opened it closes it, read or not. */
+export type PulledBlob = {
+  readonly size: number;
+  readonly source: BlobSource;
+  /** The bytes of `span`, in chunks that are valid until the next is asked for; throws rather than come to a wrong end. */
+  readonly read: (span: ByteSpan, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly close: () => Promise<void>;
+};
+
+export type PullBlobDeps = {
+  readonly reader: MetadataReader;
+  readonly blobs: Pick<Blobs, "open">;
+  readonly fetchBlob: Pick<FetchBlob, "open">;
+  readonly telemetry: Telemetry;
+};
+
+/**
+ * Opens a blob of a repository: from the own disk, else streamed through from the nearest holder while it is stored.
+ * Content belongs to the repositories that received it: bytes that lie here for another one are not shown.
+ */
+export class PullBlob {
+  readonly #deps: PullBlobDeps;
+
+  constructor(deps: PullBlobDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws {RegistryError} `BLOB_UNKNOWN`, or `UNAVAILABLE` when it is known and no holder can be reached. */
+  async run(repo: RepositoryName, digest: Digest, signal: AbortSignal): Promise<PulledBlob> {
+    const standing = await standingOf(this.#deps.reader, repo, digest);
+    if (standing === "removed") throw new RegistryError("BLOB_UNKNOWN", { digest });
+    const local = standing === "linked" ? await this.#openLocal(digest) : undefined;
+    return local ?? (await this.#openElsewhere(repo, digest, signal));
+  }
+
+  async #openLocal(digest: Digest): Promise<PulledBlob | undefined> {
+    const stored = await this.#deps.blobs.open(digest);
+    if (stored === undefined) return undefined;
+    this.#deps.telemetry.count("meridian_blob_source_total", { source: "local" });
+    return {
+      size: stored.size,
+      source: "local",
+      read: (span) => stored.read(span),
+      close: async () => await stored.close(),
+    };
+  }
+
+  /** Asks near peers whether the repository has the blob there, when nothing here says so. */
+  async #openElsewhere(repo: RepositoryName, digest: Digest, signal: AbortSignal): Promise<PulledBlob> {
+    const fetched = await this.#deps.fetchBlob.open(repo, digest, signal);
+    return {
+      size: fetched.size,
+      source: fetched.source,
+      read: (span, reading) => fetched.read(span, reading),
+      close: async () => await fetched.close(),
+    };
+  }
+}
