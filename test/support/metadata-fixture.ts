@@ -1,13 +1,14 @@
 /** A metadata store on simulated ports, and manifests to put into it. */
+
+import type { Clock } from "../../nodes/ports/clock.ts";
+import type { Kv } from "../../nodes/ports/kv.ts";
+import type { Random } from "../../nodes/ports/random.ts";
+import type { Telemetry } from "../../nodes/ports/telemetry.ts";
+import { type Arrived, Metadata } from "../../nodes/storage/metadata.ts";
 import type { Digest } from "../../shared/digest.ts";
 import { digestOf } from "../../shared/digest.ts";
 import { parseClusterId, parseNodeId, parseRegion } from "../../shared/identity.ts";
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from "../../shared/reference.ts";
-import type { Kv } from "../../nodes/ports/kv.ts";
-import type { Clock } from "../../nodes/ports/clock.ts";
-import type { Random } from "../../nodes/ports/random.ts";
-import type { Telemetry } from "../../nodes/ports/telemetry.ts";
-import { type Arrived, Metadata } from "../../nodes/storage/metadata.ts";
 
 export const REPO = parseRepositoryName("shop/api");
 export const LATEST = parseTag("latest");
@@ -19,7 +20,11 @@ export const SILENT: Telemetry = { log: () => {}, count: () => {}, set: () => {}
 export type MadeManifest = { readonly bytes: Uint8Array; readonly digest: Digest; readonly mediaType: string };
 
 export function imageNamed(name: string, extra: object = {}): MadeManifest {
-  const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: digestOf(Buffer.from(name)), size: name.length };
+  const config = {
+    mediaType: "application/vnd.oci.image.config.v1+json",
+    digest: digestOf(Buffer.from(name)),
+    size: name.length,
+  };
   return made(IMAGE, { schemaVersion: 2, mediaType: IMAGE, config, layers: [], annotations: { name }, ...extra });
 }
 
@@ -64,7 +69,12 @@ export async function openMetadata(
   });
 }
 
-export async function push(metadata: Metadata, manifest: MadeManifest, tags: readonly Tag[] = [LATEST], repo: RepositoryName = REPO): Promise<void> {
+export async function push(
+  metadata: Metadata,
+  manifest: MadeManifest,
+  tags: readonly Tag[] = [LATEST],
+  repo: RepositoryName = REPO,
+): Promise<void> {
   const { digest, mediaType, bytes } = manifest;
   await metadata.record("tester", async (turn) => {
     await turn.set({ kind: "manifest", repo, digest }, { kind: "manifest", mediaType, size: bytes.length }, bytes);

@@ -1,0 +1,196 @@
+/**
+ * Nodes that replicate their metadata in one simulated world: the real store, directory, replication and peer service
+ * on simulated ports. What a client could ask is left out; what is pushed goes straight into the store.
+ */
+import { SimClock } from "../../cluster-sim/sim-clock.ts";
+import { SimDisk } from "../../cluster-sim/sim-disk.ts";
+import { SimKv } from "../../cluster-sim/sim-kv.ts";
+import { SimNetwork } from "../../cluster-sim/sim-network.ts";
+import { SimTimers } from "../../cluster-sim/sim-timers.ts";
+import { World } from "../../cluster-sim/world.ts";
+import { FetchContent } from "../../nodes/cluster/fetch-content.ts";
+import { PeerDirectory } from "../../nodes/cluster/peer-directory.ts";
+import { createPeerService } from "../../nodes/cluster/peer-service.ts";
+import { ProbeMiss } from "../../nodes/cluster/probe-miss.ts";
+import { Replicate } from "../../nodes/cluster/replicate.ts";
+import { ClusterView } from "../../nodes/cluster/report.ts";
+import type { Kv } from "../../nodes/ports/kv.ts";
+import type { Greeting, PeerService, Peers } from "../../nodes/ports/peers.ts";
+import { Blobs } from "../../nodes/storage/blobs.ts";
+import { Metadata } from "../../nodes/storage/metadata.ts";
+import { type NodeId, parseClusterId, parseNodeId, parseRegion } from "../../shared/identity.ts";
+import { Recorded } from "./pulling-node.ts";
+
+export type ClusterOptions = {
+  readonly seed?: string | number;
+  readonly nodes?: number;
+  /** Ops that each origin's ring keeps. */
+  readonly opLogOpsMax?: number;
+  /** What a synced batch takes. */
+  readonly commitMs?: number;
+  /** Stands between a node and the network. */
+  readonly meddle?: (peers: Peers, self: Greeting) => Peers;
+};
+
+/** What survives a node's process. */
+type Machine = { readonly name: NodeId; readonly clock: SimClock; readonly kv: SimKv; readonly disk: SimDisk };
+
+/** One life of one node. */
+export type LivingNode = {
+  readonly name: NodeId;
+  readonly self: Greeting;
+  readonly metadata: Metadata;
+  readonly blobs: Blobs;
+  readonly directory: PeerDirectory;
+  readonly replicate: Replicate;
+  readonly fetchContent: FetchContent;
+  readonly probeMiss: ProbeMiss;
+  readonly view: ClusterView;
+  readonly service: PeerService;
+  readonly telemetry: Recorded;
+  readonly timers: SimTimers;
+  readonly stop: () => Promise<void>;
+};
+
+export class ReplicatingCluster {
+  readonly world: World;
+  readonly network: SimNetwork;
+  readonly names: readonly NodeId[];
+  readonly #options: ClusterOptions;
+  readonly #machines: ReadonlyMap<NodeId, Machine>;
+  readonly #living = new Map<NodeId, LivingNode>();
+
+  constructor(options: ClusterOptions = {}) {
+    this.#options = options;
+    this.world = new World(options.seed ?? 1);
+    this.network = new SimNetwork(this.world);
+    this.names = Array.from({ length: options.nodes ?? 3 }, (_, index) => parseNodeId(`n${index + 1}`));
+    this.#machines = new Map(this.names.map((name) => [name, newMachine(this.world, name)]));
+  }
+
+  /** A cluster whose nodes have all found each other. */
+  static async start(options: ClusterOptions = {}): Promise<ReplicatingCluster> {
+    const cluster = new ReplicatingCluster(options);
+    for (const name of cluster.names) await cluster.start(name);
+    await cluster.world.runFor(1_000);
+    return cluster;
+  }
+
+  /** In the order of their names. */
+  get living(): readonly LivingNode[] {
+    return this.names.flatMap((name) => this.#living.get(name) ?? []);
+  }
+
+  isAlive(name: NodeId): boolean {
+    return this.#living.has(name);
+  }
+
+  node(index: number): LivingNode {
+    const name = this.names[index];
+    const node = name === undefined ? undefined : this.#living.get(name);
+    if (node === undefined) throw new Error(`node ${index} is not alive`);
+    return node;
+  }
+
+  async start(name: NodeId): Promise<LivingNode> {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) throw new Error(`no node is called ${name}`);
+    const node = await this.world.run(startNode(this.world, this.network, machine, this.names, this.#options));
+    this.#living.set(name, node);
+    return node;
+  }
+
+  /** A clean end of the process. */
+  async stop(name: NodeId): Promise<void> {
+    const node = this.#living.get(name);
+    if (node === undefined) return;
+    this.#living.delete(name);
+    await this.world.run(node.stop());
+  }
+
+  /** The process is gone, with everything that was not synced. */
+  crash(name: NodeId): void {
+    this.#living.get(name)?.timers.stop();
+    this.#living.delete(name);
+    this.network.kill(name);
+    this.#machines.get(name)?.kv.crash();
+    this.#machines.get(name)?.disk.crash();
+  }
+
+  pairs(): readonly (readonly [NodeId, NodeId])[] {
+    return this.names.flatMap((left, index) => this.names.slice(index + 1).map((right) => [left, right] as const));
+  }
+
+  healAll(): void {
+    for (const [left, right] of this.pairs()) this.network.heal(left, right);
+  }
+
+  /** Whether every living node holds the same registers. */
+  isLevel(): boolean {
+    return new Set(this.living.map(({ metadata }) => metadata.stateHash())).size <= 1;
+  }
+
+  async stopAll(): Promise<void> {
+    for (const { name } of this.living) await this.stop(name);
+  }
+}
+
+function newMachine(world: World, name: NodeId): Machine {
+  const prng = world.chanceFor(`disk ${name}`);
+  return { name, clock: new SimClock(world), kv: new SimKv(), disk: new SimDisk({ prng }) };
+}
+
+async function startNode(
+  world: World,
+  network: SimNetwork,
+  { name, clock, kv: stored, disk }: Machine,
+  names: readonly NodeId[],
+  { opLogOpsMax, commitMs = 2, meddle = (peers) => peers }: ClusterOptions,
+): Promise<LivingNode> {
+  const timers = new SimTimers(world);
+  const kv: Kv = {
+    ...stored,
+    commit: async (writes) => {
+      await timers.sleep(commitMs);
+      await stored.commit(writes);
+    },
+  };
+  const telemetry = new Recorded();
+  const random = world.chanceFor(`${name} from ${world.nowMs}`);
+  const metadata = await Metadata.open(
+    { kv, clock, random, telemetry, ...(opLogOpsMax === undefined ? {} : { opLogOpsMax }) },
+    { cluster: parseClusterId("test"), node: name, region: parseRegion(`r-${name}`) },
+  );
+  const self: Greeting = {
+    ...metadata.self,
+    protocol: { min: 1, max: 1 },
+    advertise: { registry: `http://${name}:5000`, peer: `${name}:7000` },
+    version: "1",
+  };
+  const ports = { clock, timers, random, telemetry };
+  const blobs = new Blobs({ disk, metadata, ...ports });
+  const directory = new PeerDirectory({
+    self,
+    join: names.map((other) => `${other}:7000`),
+    peers: meddle(network.peers(self), self),
+    fence: (cause) => metadata.fence(cause),
+    ...ports,
+  });
+  const replicate = new Replicate({ metadata, directory, ...ports });
+  const fetchContent = new FetchContent({ metadata, directory, ...ports });
+  const probeMiss = new ProbeMiss({ metadata, directory, ...ports });
+  const view = new ClusterView({ self, metadata, directory, replicate, clock, timers });
+  const service = createPeerService({ self, metadata, blobs, directory, replicate, report: () => view.report() });
+  const stopListening = network.listen(self, service);
+  directory.start();
+  replicate.start();
+  fetchContent.start();
+  const stop = async (): Promise<void> => {
+    await Promise.all([fetchContent.stop(), replicate.stop(), directory.stop()]);
+    stopListening();
+  };
+  return {
+    ...{ name, self, metadata, blobs, directory, replicate, fetchContent, probeMiss, view },
+    ...{ service, telemetry, timers, stop },
+  };
+}

@@ -1,0 +1,207 @@
+/**
+ * A running node in this process: real disk and store in a temporary folder, real listeners on loopback, the wiring of
+ * production. Only what it tells about itself is kept in memory, where a test can look.
+ *
+ * A fault of a node (a 500, in whatever request) fails the test file when the node is disposed of: no test has to
+ * remember to look for it.
+ */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { startHttp } from "../../nodes/http/server.ts";
+import { createNode } from "../../nodes/node.ts";
+import { openDataDirectory } from "../../nodes/platform/data-directory.ts";
+import { systemClock } from "../../nodes/platform/system-clock.ts";
+import { systemRandom } from "../../nodes/platform/system-random.ts";
+import { SystemTimers } from "../../nodes/platform/system-timers.ts";
+import type { Clock } from "../../nodes/ports/clock.ts";
+import type { LogFields, Telemetry } from "../../nodes/ports/telemetry.ts";
+import { createGrpcPeers } from "../../nodes/rpc/peers.ts";
+import { startPeerServer } from "../../nodes/rpc/server.ts";
+import { type NodeConfig, parseNodeConfig } from "../../shared/config.ts";
+import type { CounterName } from "../../shared/metrics.ts";
+import { RegistryClient } from "./registry-client.ts";
+
+const HOST = "127.0.0.1";
+const STOP_GRACE_MS = 2_000;
+
+type Ports = { readonly registry: number; readonly peer: number };
+
+type Place = {
+  readonly cluster: string;
+  readonly region: string;
+  readonly ports: Ports;
+  /** Peer listeners of all members, its own among them. */
+  readonly join: readonly string[];
+};
+
+type Running = { readonly stop: () => Promise<void> };
+
+export class TestNode {
+  readonly dataFolder: string;
+  readonly client: RegistryClient;
+  readonly #config: NodeConfig;
+  readonly #telemetry = new RecordingTelemetry();
+  /** Milliseconds by which the node believes it is later than it is. */
+  #aheadMs = 0;
+  #running: Running | undefined;
+
+  private constructor(config: NodeConfig) {
+    this.dataFolder = config.data;
+    this.#config = config;
+    this.client = new RegistryClient(HOST, config.listen.registry.port);
+  }
+
+  static async start(place: Place): Promise<TestNode> {
+    const node = new TestNode(await configFor(place));
+    await node.restart();
+    return node;
+  }
+
+  get port(): number {
+    return this.client.port;
+  }
+
+  /** What the counter has come to in all lives of the node, whatever its labels. */
+  counted(metric: CounterName): number {
+    return this.#telemetry.counted.get(metric) ?? 0;
+  }
+
+  /** As a process that is asked to end does; what it keeps stays. Stopping twice does nothing. */
+  async stop(): Promise<void> {
+    this.client.close();
+    await this.#running?.stop();
+    this.#running = undefined;
+  }
+
+  /** Starts it again, on the same addresses and with what it kept, as if `laterMs` had gone by meanwhile. */
+  async restart({ laterMs = 0 }: { readonly laterMs?: number } = {}): Promise<void> {
+    await this.stop();
+    this.#aheadMs += laterMs;
+    this.#running = await run(this.#config, this.#clock(), this.#telemetry);
+  }
+
+  /** @throws when the node has had to log a fault of its own. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await rm(this.dataFolder, { recursive: true, force: true });
+    const { faults } = this.#telemetry;
+    if (faults.length === 0) return;
+    throw new AggregateError(faults, `${this.#config.node} has failed ${faults.length} requests`);
+  }
+
+  #clock(): Clock {
+    const aheadMs = this.#aheadMs;
+    return {
+      wallMs: () => systemClock.wallMs() + aheadMs,
+      monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+    };
+  }
+}
+
+/** One node alone, ready to be asked. */
+export async function startTestNode(region = "eu"): Promise<TestNode> {
+  return await TestNode.start({ cluster: "alone", region, ports: await freePorts(), join: [] });
+}
+
+export type TestCluster = AsyncDisposable & { readonly eu: TestNode; readonly us: TestNode; readonly ap: TestNode };
+
+/** Three regions that know each other, ready to be asked. */
+export async function startTestCluster(cluster: string): Promise<TestCluster> {
+  const ports = { eu: await freePorts(), us: await freePorts(), ap: await freePorts() };
+  const join = Object.values(ports).map(({ peer }) => `${HOST}:${peer}`);
+  const [eu, us, ap] = await Promise.all([
+    TestNode.start({ cluster, region: "eu", ports: ports.eu, join }),
+    TestNode.start({ cluster, region: "us", ports: ports.us, join }),
+    TestNode.start({ cluster, region: "ap", ports: ports.ap, join }),
+  ]);
+  const nodes = new AsyncDisposableStack();
+  for (const node of [eu, us, ap]) nodes.use(node);
+  return { eu, us, ap, [Symbol.asyncDispose]: async () => await nodes.disposeAsync() };
+}
+
+async function configFor({ cluster, region, ports, join }: Place): Promise<NodeConfig> {
+  const parsed = parseNodeConfig({
+    cluster,
+    node: `${region}-1`,
+    region,
+    data: await mkdtemp(path.join(tmpdir(), `meridian-${region}-`)),
+    listen: { registry: `${HOST}:${ports.registry}`, peer: `${HOST}:${ports.peer}`, ops: `${HOST}:0` },
+    join,
+  });
+  if (parsed.kind === "invalid") throw new Error(JSON.stringify(parsed.problems));
+  return parsed.config;
+}
+
+/** Opens everything from the ground up, as the process of a node does; what it gives closes it again, from the top down. */
+async function run(config: NodeConfig, clock: Clock, telemetry: Telemetry): Promise<Running> {
+  const { disk, kv } = await openDataDirectory(config.data);
+  const timers = new SystemTimers();
+  const { registry, peer } = config.listen;
+  const advertise = { registry: `http://${HOST}:${registry.port}`, peer: `${HOST}:${peer.port}` };
+  const peers = createGrpcPeers({ telemetry });
+  const node = await createNode(config, advertise, { clock, timers, random: systemRandom, disk, kv, peers, telemetry });
+
+  const { self, operations, health, peerService } = node;
+  const rpc = await startPeerServer({ listen: advertise.peer, self, service: peerService, telemetry });
+  const http = await startHttp({
+    listen: config.listen,
+    self,
+    operations,
+    health,
+    renderMetrics: async () => ({ contentType: "text/plain", text: "" }),
+    clock,
+    timers,
+    telemetry,
+    stopGraceMs: STOP_GRACE_MS,
+  });
+  node.start();
+  return {
+    stop: async () => {
+      await http.stop();
+      await rpc.stop(STOP_GRACE_MS);
+      await node.stop();
+    },
+  };
+}
+
+class RecordingTelemetry implements Telemetry {
+  readonly counted = new Map<CounterName, number>();
+  readonly faults: unknown[] = [];
+
+  readonly log = (_level: string, event: string, { cause }: LogFields = {}): void => {
+    if (event === "a request failed") this.faults.push(cause);
+  };
+
+  readonly count = (metric: CounterName, _labels: unknown, amount = 1): void => {
+    this.counted.set(metric, (this.counted.get(metric) ?? 0) + amount);
+  };
+
+  readonly set = (): void => undefined;
+
+  readonly observe = (): void => undefined;
+}
+
+/** Two that nobody listens on. The node must know its own addresses before it listens, and keep them over a restart. */
+async function freePorts(): Promise<Ports> {
+  const holders = [createServer(), createServer()];
+  const ports = await Promise.all(
+    holders.map(async (holder) => {
+      holder.listen(0, HOST);
+      await once(holder, "listening");
+      const address = holder.address();
+      return typeof address === "object" && address !== null ? address.port : 0;
+    }),
+  );
+  await Promise.all(
+    holders.map(async (holder) => {
+      holder.close();
+      await once(holder, "close");
+    }),
+  );
+  const [registry = 0, peer = 0] = ports;
+  return { registry, peer };
+}
