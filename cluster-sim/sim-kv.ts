@@ -1,0 +1,119 @@
+/**
+ * The key-value port in memory: one sorted array, which a commit replaces and never changes, so that an iteration
+ * keeps the array it began with and has its snapshot for nothing.
+ *
+ * A crash ends every call that is under way with an error. A commit among them has happened, or has not; whoever made
+ * it can't know.
+ */
+import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
+
+/** What every call waits for, twice: on its way to the store and on its way back. */
+export type Pause = () => Promise<void>;
+
+const AT_ONCE: Pause = async () => await Promise.resolve();
+
+export class SimKv implements Kv {
+  readonly #pause: Pause;
+  #entries: readonly KvEntry[] = [];
+  #isOpen = true;
+  /** Counts the lives of the process that uses the store. */
+  #life = 1;
+
+  constructor(pause: Pause = AT_ONCE) {
+    this.#pause = pause;
+  }
+
+  readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => (await this.getMany([key]))[0];
+
+  readonly getMany = async (keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> =>
+    await this.#call(() => keys.map((key) => this.#find(key)));
+
+  readonly entries = (range: KvRange): AsyncIterable<KvEntry> => {
+    this.#expectOpen();
+    return this.#iterate(select(this.#entries, range));
+  };
+
+  readonly commit = async (writes: readonly KvWrite[]): Promise<void> => {
+    await this.#call(() => {
+      const entries = [...this.#entries];
+      for (const write of writes) apply(entries, write);
+      this.#entries = entries;
+    });
+  };
+
+  readonly close = async (): Promise<void> => {
+    await this.#pause();
+    this.#isOpen = false;
+  };
+
+  /** The process dies, and another one opens the store. */
+  crash(): void {
+    this.#life += 1;
+    this.#isOpen = true;
+  }
+
+  /** Opens the store again after `close`. */
+  reopen(): void {
+    this.#isOpen = true;
+  }
+
+  async #call<T>(task: () => T): Promise<T> {
+    const life = this.#life;
+    await this.#pause();
+    this.#expectAlive(life);
+    const result = task();
+    await this.#pause();
+    this.#expectAlive(life);
+    return result;
+  }
+
+  async *#iterate(entries: readonly KvEntry[]): AsyncGenerator<KvEntry, void> {
+    const life = this.#life;
+    for (const { key, value } of entries) {
+      await this.#pause();
+      this.#expectAlive(life);
+      yield { key: Buffer.from(key), value: Buffer.from(value) };
+    }
+  }
+
+  #find(key: Uint8Array): Uint8Array | undefined {
+    const entry = this.#entries[placeOf(this.#entries, key)];
+    return entry !== undefined && Buffer.compare(entry.key, key) === 0 ? Buffer.from(entry.value) : undefined;
+  }
+
+  #expectAlive(life: number): void {
+    if (life !== this.#life) throw new Error("the process that made this call has died");
+    this.#expectOpen();
+  }
+
+  #expectOpen(): void {
+    if (!this.#isOpen) throw new Error("the store is closed");
+  }
+}
+
+/** The first entry at `key` or after it. */
+function placeOf(entries: readonly KvEntry[], key: Uint8Array): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const entry = entries[middle];
+    if (entry !== undefined && Buffer.compare(entry.key, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function apply(entries: KvEntry[], write: KvWrite): void {
+  const place = placeOf(entries, write.key);
+  const present = entries[place];
+  const replaced = present !== undefined && Buffer.compare(present.key, write.key) === 0 ? 1 : 0;
+  if (write.kind === "delete") entries.splice(place, replaced);
+  else entries.splice(place, replaced, { key: Buffer.from(write.key), value: Buffer.from(write.value) });
+}
+
+function select(entries: readonly KvEntry[], range: KvRange): readonly KvEntry[] {
+  const within = entries.slice(placeOf(entries, range.from), placeOf(entries, range.to));
+  const ordered = range.reverse === true ? within.toReversed() : within;
+  return range.limit === undefined ? ordered : ordered.slice(0, range.limit);
+}

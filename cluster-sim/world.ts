@@ -1,0 +1,104 @@
+/**
+ * A world in which nothing happens by itself. Time stands still while anything runs, and jumps to the next event when
+ * all is quiet; what is due at one moment happens in the order in which it was set. A day takes as long as what
+ * happens in it, and one seed always makes one history.
+ *
+ * After each event the world lets everything that follows from it by promises come to rest before it takes the next.
+ * Node has no call for that, but it runs all promise reactions before it turns to an immediate. So nothing inside a
+ * world may wait on anything outside of it, a file, a socket, a thread or a real timer: the world would not know.
+ */
+
+import type { Timer } from "../nodes/ports/timers.ts";
+import { Agenda } from "../shared/agenda.ts";
+import { invariant } from "../shared/invariant.ts";
+import { sleepBy } from "../shared/sleep.ts";
+import { Prng } from "./prng.ts";
+
+/** So many events without an end are a loop. */
+const EVENTS_MAX = 1_000_000;
+
+export class World {
+  readonly seed: string | number;
+  readonly #prng: Prng;
+  readonly #agenda = new Agenda<() => void>();
+  #nowMs = 0;
+
+  constructor(seed: string | number = 1) {
+    this.seed = seed;
+    this.#prng = new Prng(seed);
+  }
+
+  /** Milliseconds since the world began. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Chance for the part of the world called `name`: the same for the same seed and name. */
+  chanceFor(name: string): Prng {
+    return this.#prng.branch(name);
+  }
+
+  /** Runs `callback` in `delayMs`; what is negative is 0. Of two due at once the one set first runs first. */
+  readonly after = (delayMs: number, callback: () => void): Timer => {
+    const entry = this.#agenda.add(this.#nowMs + Math.max(0, delayMs), callback);
+    return { cancel: () => void this.#agenda.remove(entry) };
+  };
+
+  /** Resolves when `delayMs` have passed. */
+  async delay(delayMs: number): Promise<void> {
+    await sleepBy(this.after, delayMs, undefined);
+  }
+
+  /** Lets `promise` settle, and the world with it as far as it takes. @throws when nothing is left to happen before. */
+  async run<T>(promise: Promise<T>): Promise<T> {
+    const progress = { isSettled: false };
+    const settled = (): void => {
+      progress.isSettled = true;
+    };
+    promise.then(settled, settled);
+    await this.#settle();
+    for (let events = 0; !progress.isSettled; events += 1) {
+      invariant(events < EVENTS_MAX, `the world comes to an end (seed ${this.seed})`);
+      if (!(await this.#step(Number.POSITIVE_INFINITY))) {
+        throw new Error(
+          `nothing is left to happen at ${this.#nowMs} ms, and a promise is still open (seed ${this.seed})`,
+        );
+      }
+    }
+    return await promise;
+  }
+
+  /** Lets `durationMs` pass, with all that is due in it. */
+  async runFor(durationMs: number): Promise<void> {
+    const end = this.#nowMs + durationMs;
+    await this.#settle();
+    while (await this.#step(end));
+    this.#nowMs = end;
+  }
+
+  /** Until nothing is due any more. */
+  async runUntilIdle(): Promise<void> {
+    await this.#settle();
+    for (let events = 0; await this.#step(Number.POSITIVE_INFINITY); events += 1) {
+      invariant(events < EVENTS_MAX, `the world comes to rest (seed ${this.seed})`);
+    }
+  }
+
+  /** The next event that is due at `end` or before, and what follows from it; whether there was one. */
+  async #step(end: number): Promise<boolean> {
+    const { first } = this.#agenda;
+    if (first === undefined || first.dueMs > end) return false;
+    this.#agenda.remove(first);
+    this.#nowMs = first.dueMs;
+    first.item();
+    await this.#settle();
+    return true;
+  }
+
+  /** Everything that follows by promises from what has happened has come about when this resolves. */
+  async #settle(): Promise<void> {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}

@@ -1,0 +1,111 @@
+/** The disk port on a folder of the local file system. How files are laid out is told in `blob-folders.ts`. */
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, lstat, open, readdir, rm, statfs } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { Digest } from "../../shared/digest.ts";
+import { invariant } from "../../shared/invariant.ts";
+import type { Disk, StagedEntry, Staging, StagingName, StoredBlob } from "../ports/disk.ts";
+import { BlobFolders, isStagingName } from "./blob-folders.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { FileStaging } from "./file-staging.ts";
+import { SharedFile } from "./shared-file.ts";
+import { syncFolder } from "./sync-folder.ts";
+import { codeOf } from "./system-error.ts";
+
+const PRIVATE_FILE = 0o600;
+
+export class FileDisk implements Disk {
+  readonly #folders: BlobFolders;
+  readonly #pool = new BufferPool();
+  /** Two writers of one file would each believe in a size of their own. */
+  readonly #openNames = new Set<StagingName>();
+
+  private constructor(folders: BlobFolders) {
+    this.#folders = folders;
+  }
+
+  /** Makes what is missing below `root`. The caller holds the lock of the data directory. */
+  static async open(root: string): Promise<FileDisk> {
+    return new FileDisk(await BlobFolders.open(root));
+  }
+
+  readonly stage = async (name: StagingName): Promise<Staging> => {
+    const path = this.#folders.stagingPath(name);
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+    return this.#stagingOf(name, await open(path, flags, PRIVATE_FILE), 0);
+  };
+
+  readonly resume = async (name: StagingName): Promise<Staging | undefined> => {
+    invariant(!this.#openNames.has(name), "what is being staged has one writer");
+    const handle = await openExisting(this.#folders.stagingPath(name), constants.O_RDWR);
+    if (handle === undefined) return undefined;
+    const { size } = await handle.stat();
+    return this.#stagingOf(name, handle, size);
+  };
+
+  readonly staged = async (): Promise<readonly StagedEntry[]> => {
+    const entries: StagedEntry[] = [];
+    for (const name of (await readdir(this.#folders.staging)).toSorted()) {
+      const found = isStagingName(name) ? await statExisting(join(this.#folders.staging, name)) : undefined;
+      if (found?.isFile() === true) entries.push({ name, size: found.size });
+    }
+    return entries;
+  };
+
+  readonly open = async (digest: Digest): Promise<StoredBlob | undefined> => {
+    const handle = await openExisting(this.#folders.blobPath(digest), constants.O_RDONLY);
+    if (handle === undefined) return undefined;
+    const { size } = await handle.stat();
+    const file = new SharedFile(handle, this.#pool);
+    let isOpen = true;
+    const close = async (): Promise<void> => {
+      if (!isOpen) return;
+      isOpen = false;
+      await file.release();
+    };
+    return { size, read: (span) => file.read(span), close };
+  };
+
+  readonly stat = async (digest: Digest): Promise<number | undefined> => {
+    return (await statExisting(this.#folders.blobPath(digest)))?.size;
+  };
+
+  readonly remove = async (digest: Digest): Promise<void> => {
+    await rm(this.#folders.blobPath(digest), { force: true });
+    try {
+      await syncFolder(this.#folders.folderOf(digest));
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  };
+
+  readonly freeBytes = async (): Promise<number> => {
+    const { bavail, bsize } = await statfs(this.#folders.staging);
+    return bavail * bsize;
+  };
+
+  #stagingOf(name: StagingName, handle: FileHandle, size: number): Staging {
+    this.#openNames.add(name);
+    const onEnd = (): void => void this.#openNames.delete(name);
+    return new FileStaging(name, new SharedFile(handle, this.#pool), { folders: this.#folders, onEnd }, size);
+  }
+}
+
+async function openExisting(path: string, access: number): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, access | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function statExisting(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The key-value port on LevelDB. Every batch is synced: there is no other way to write.
+ *
+ * Opening a new store is a trap. A power cut after LevelDB has created its files, and before its first synced write,
+ * leaves a folder that it refuses to open ("no meta-nextfile entry in descriptor"), even when the store had been
+ * closed in good order. So a store is created beside its place, written to with a sync, synced as a folder, and only
+ * then moved to its place; what a cut leaves behind is under another name, and is swept.
+ *
+ * The store is also the lock of its data directory. LevelDB holds its `LOCK` file by the system's own record lock,
+ * which ends with the process, however it ends, and which two containers that share a volume see alike; a file with a
+ * process number in it fails at both. Whoever creates the store takes its place by a rename, which the system refuses
+ * when somebody else was faster.
+ */
+import { randomBytes } from "node:crypto";
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { Level } from "level";
+
+import type { Kv, KvEntry, KvRange, KvWrite } from "../ports/kv.ts";
+import { syncFolder } from "./sync-folder.ts";
+import { codeOf } from "./system-error.ts";
+
+type Store = Level<Uint8Array, Uint8Array>;
+type BatchOperation =
+  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: Uint8Array };
+
+const MIB = 1024 * 1024;
+const OPTIONS = {
+  keyEncoding: "view",
+  valueEncoding: "view",
+  /** Uncompressed blocks of tables. The metadata of 100,000 tags fits. */
+  cacheSize: 64 * MIB,
+  /** Up to two are in memory; the larger, the fewer compactions and the longer the replay after a crash. */
+  writeBufferSize: 16 * MIB,
+} as const;
+const NEW_SUFFIX = ".new";
+
+/** The store at the given place is held by another process, or twice by this one. */
+export class StoreInUseError extends Error {
+  override readonly name = "StoreInUseError";
+}
+
+export class LevelKv implements Kv {
+  readonly #store: Store;
+
+  private constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /**
+   * Opens the store in the folder `place`, whose parent exists, and creates it when it is not there.
+   * @throws {StoreInUseError} when somebody else has it open.
+   */
+  static async open(place: string): Promise<LevelKv> {
+    if (!(await exists(place))) await create(place);
+    const kv = new LevelKv(await openStore(place, false));
+    // Opening has just replaced LevelDB's list of its files.
+    await syncFolder(place);
+    // Nobody else can be creating this store now: what lies there is dead, or about to fail.
+    await sweepUnfinished(place);
+    return kv;
+  }
+
+  readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => await this.#store.get(key);
+
+  readonly getMany = async (keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> =>
+    await this.#store.getMany([...keys]);
+
+  // The iterator is the snapshot: it is made here, and not when the first entry is asked for.
+  readonly entries = ({ from, to, reverse = false, limit = -1 }: KvRange): AsyncIterable<KvEntry> =>
+    entriesOf(this.#store.iterator({ gte: from, lt: to, reverse, limit }));
+
+  readonly commit = async (writes: readonly KvWrite[]): Promise<void> => {
+    await this.#store.batch(writes.map(operationOf), { sync: true });
+  };
+
+  readonly close = async (): Promise<void> => {
+    await this.#store.close();
+  };
+}
+
+function operationOf(write: KvWrite): BatchOperation {
+  if (write.kind === "put") return { type: "put", key: write.key, value: write.value };
+  return { type: "del", key: write.key };
+}
+
+/** Iterating to the end, or leaving the loop, closes the iterator and gives up the snapshot. */
+async function* entriesOf(iterator: AsyncIterable<readonly [Uint8Array, Uint8Array]>): AsyncIterable<KvEntry> {
+  for await (const [key, value] of iterator) yield { key, value };
+}
+
+async function create(place: string): Promise<void> {
+  const draft = `${place}.${randomBytes(8).toString("hex")}${NEW_SUFFIX}`;
+  const store = await openStore(draft, true);
+  const key = Buffer.from("a first synced write");
+  await store.batch(
+    [
+      { type: "put", key, value: key },
+      { type: "del", key },
+    ],
+    { sync: true },
+  );
+  await store.close();
+  await syncFolder(draft);
+  try {
+    await rename(draft, place);
+  } catch (cause) {
+    if (codeOf(cause) === "ENOTEMPTY" || codeOf(cause) === "EEXIST" || codeOf(cause) === "ENOENT") {
+      throw new StoreInUseError(`another process has just created ${place}`, { cause });
+    }
+    throw cause;
+  }
+  await syncFolder(dirname(place));
+}
+
+async function openStore(place: string, createIfMissing: boolean): Promise<Store> {
+  const store: Store = new Level(place, { ...OPTIONS, createIfMissing });
+  try {
+    await store.open();
+  } catch (error) {
+    const isLocked = error instanceof Error && codeOf(error.cause) === "LEVEL_LOCKED";
+    if (isLocked) throw new StoreInUseError(`${place} is in use by another process`, { cause: error });
+    throw new Error(`cannot open the metadata store at ${place}`, { cause: error });
+  }
+  return store;
+}
+
+async function sweepUnfinished(place: string): Promise<void> {
+  const parent = dirname(place);
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(`${basename(place)}.`) || !name.endsWith(NEW_SUFFIX)) continue;
+    await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}

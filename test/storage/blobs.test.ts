@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+
+import { digestOf } from "../../shared/digest.ts";
+import { InvariantError } from "../../shared/invariant.ts";
+import { parseRepositoryName } from "../../shared/reference.ts";
+import { StoredNode } from "../support/stored-node.ts";
+
+const REPO = parseRepositoryName("shop/api");
+const HELLO = Buffer.from("hello, world");
+const DIGEST = digestOf(HELLO);
+
+async function store(node: StoredNode, repo?: typeof REPO): Promise<void> {
+  const staging = await node.blobs.stage();
+  await staging.append(HELLO);
+  await node.blobs.commit(staging, DIGEST, repo, "tester");
+}
+
+describe("a blob", () => {
+  test("is here once it is committed: its bytes, its size, and its name in the repository it was given to", async () => {
+    const node = await StoredNode.started();
+    expect(await node.blobs.open(DIGEST)).toBeUndefined();
+    expect(await node.blobs.size(DIGEST)).toBeUndefined();
+
+    await store(node, REPO);
+
+    expect(await node.content(DIGEST)).toEqual(HELLO);
+    expect(await node.blobs.size(DIGEST)).toBe(HELLO.length);
+    expect(await node.metadata.reader.linksBlob(REPO, DIGEST)).toBe(true);
+    expect(await node.disk.staged()).toEqual([]);
+  });
+
+  test("that was fetched for no repository is given to none", async () => {
+    const node = await StoredNode.started();
+
+    await store(node);
+
+    expect(await node.content(DIGEST)).toEqual(HELLO);
+    expect(await node.metadata.reader.linksBlob(REPO, DIGEST)).toBe(false);
+  });
+
+  test("survives the death of the process", async () => {
+    const node = await StoredNode.started();
+    await store(node, REPO);
+
+    node.kill();
+    await node.start();
+
+    expect(await node.content(DIGEST)).toEqual(HELLO);
+  });
+
+  test("whose bytes lie on the disk without a name is not here, and can be committed again", async () => {
+    const node = await StoredNode.started();
+    const staging = await node.disk.stage("a");
+    await staging.append(HELLO);
+    await staging.commit(DIGEST);
+
+    expect(await node.blobs.open(DIGEST)).toBeUndefined();
+    await store(node);
+
+    expect(await node.content(DIGEST)).toEqual(HELLO);
+  });
+
+  test("that has not the size it was stored with, or is gone, is not opened, and told of", async () => {
+    const node = await StoredNode.started();
+    await store(node, REPO);
+
+    node.disk.damage(DIGEST, HELLO.subarray(1));
+    expect(await node.blobs.open(DIGEST)).toBeUndefined();
+    await node.disk.remove(DIGEST);
+    expect(await node.blobs.open(DIGEST)).toBeUndefined();
+
+    expect(node.telemetry.read("meridian_storage_errors_total", { operation: "open-blob" })).toBe(2);
+    expect(node.telemetry.told).toEqual([
+      {
+        level: "error",
+        event: "a blob on disk is not what was stored",
+        fields: { digest: DIGEST, size: HELLO.length, found: HELLO.length - 1 },
+      },
+      {
+        level: "error",
+        event: "a blob on disk is not what was stored",
+        fields: { digest: DIGEST, size: HELLO.length, found: "nothing" },
+      },
+    ]);
+  });
+
+  test("that has lost bytes is whole again when it is committed again", async () => {
+    const node = await StoredNode.started();
+    await store(node);
+    node.disk.damage(DIGEST, HELLO.subarray(1));
+
+    await store(node);
+
+    expect(await node.content(DIGEST)).toEqual(HELLO);
+  });
+
+  test("is never stored under a digest that is not its own, whatever the caller has compared", async () => {
+    const node = await StoredNode.started();
+    const staging = await node.blobs.stage();
+    await staging.append(HELLO.subarray(1));
+
+    await expect(node.blobs.commit(staging, DIGEST, REPO, "tester")).rejects.toThrow(InvariantError);
+
+    expect(await node.blobs.open(DIGEST)).toBeUndefined();
+    expect(await node.disk.stat(DIGEST)).toBeUndefined();
+  });
+
+  test("tells how long its commit took", async () => {
+    const node = await StoredNode.started({ pauseMs: () => 1 });
+
+    await node.world.run(store(node, REPO));
+
+    expect(node.telemetry.observed("meridian_disk_sync_duration_seconds")).toEqual([0.002]);
+  });
+});
