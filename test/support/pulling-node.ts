@@ -10,7 +10,7 @@ import { SimTimers } from "../../cluster-sim/sim-timers.ts";
 import { World } from "../../cluster-sim/world.ts";
 import { FetchBlob, type FetchedBlob } from "../../nodes/cluster/fetch-blob.ts";
 import { PeerDirectory } from "../../nodes/cluster/peer-directory.ts";
-import type { ByteSpan } from "../../nodes/ports/disk.ts";
+import type { ByteSpan, Disk, StoredBlob } from "../../nodes/ports/disk.ts";
 import type { BlobFound, Greeting, PeerLink } from "../../nodes/ports/peers.ts";
 import type { Labels, Telemetry } from "../../nodes/ports/telemetry.ts";
 import type { Timers } from "../../nodes/ports/timers.ts";
@@ -18,7 +18,7 @@ import { Blobs } from "../../nodes/storage/blobs.ts";
 import type { Metadata } from "../../nodes/storage/metadata.ts";
 import { type Digest, digestOf } from "../../shared/digest.ts";
 import { type NodeIdentity, parseClusterId, parseNodeId, parseOrigin, parseRegion } from "../../shared/identity.ts";
-import { HOLDER_SEARCH_TIMEOUT_MS, RPC_BLOB_CHUNK_BYTES } from "../../shared/limits.ts";
+import { RPC_BLOB_CHUNK_BYTES } from "../../shared/limits.ts";
 import { imageNamed, openMetadata, push, REPO, sync } from "./metadata-fixture.ts";
 
 /** Longer than it takes a directory to greet every peer once. */
@@ -109,11 +109,13 @@ export class Holder {
   async #have(digests: readonly Digest[], signal: AbortSignal): Promise<readonly BlobFound[]> {
     this.questions += 1;
     await this.#travel(signal);
-    return digests.flatMap((digest) => {
+    const unasked = { digest: digestOf(Buffer.from("unasked")), size: 1, isLinked: true };
+    const held = digests.flatMap((digest) => {
       const bytes = this.#blobs.get(digest);
       if (bytes === undefined) return [];
       return [{ digest, size: this.announces ?? bytes.length, isLinked: this.isLinking }];
     });
+    return [unasked, ...held];
   }
 
   async *#read(digest: Digest, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
@@ -221,10 +223,14 @@ export class PullingNode {
   readonly fetch: FetchBlob;
   readonly telemetry: Recorded;
   readonly timers: Timers;
+  readonly openBlobs: () => number;
   readonly #authors = new Map<string, Metadata>();
 
   private constructor(
-    parts: Pick<PullingNode, "world" | "holders" | "disk" | "metadata" | "blobs" | "fetch" | "telemetry" | "timers">,
+    parts: Pick<
+      PullingNode,
+      "world" | "holders" | "disk" | "metadata" | "blobs" | "fetch" | "telemetry" | "timers" | "openBlobs"
+    >,
   ) {
     this.world = parts.world;
     this.holders = parts.holders;
@@ -234,6 +240,7 @@ export class PullingNode {
     this.fetch = parts.fetch;
     this.telemetry = parts.telemetry;
     this.timers = parts.timers;
+    this.openBlobs = parts.openBlobs;
   }
 
   /** A node that has greeted its peers. */
@@ -248,12 +255,14 @@ export class PullingNode {
     const disk = new SimDisk({ ...options.disk, pause: async () => await timers.sleep(diskMs) });
 
     const metadata = await world.run(openMetadata(new SimKv(), "ap", { clock }));
-    const blobs = new Blobs({ disk, metadata, clock, random, telemetry });
+    const counted = countingOpenBlobs(disk);
+    const blobs = new Blobs({ disk: counted.disk, metadata, clock, random, telemetry });
     const cluster = directoryOf(metadata.self, holders, { clock, timers, random, telemetry });
     const fetch = new FetchBlob({ metadata, blobs, cluster, clock, timers, telemetry });
     cluster.start();
     await world.runFor(GREETED_BY_MS);
-    return new PullingNode({ world, holders, disk, metadata, blobs, fetch, telemetry, timers });
+    const { openBlobs } = counted;
+    return new PullingNode({ world, holders, disk, metadata, blobs, fetch, telemetry, timers, openBlobs });
   }
 
   holder(region: string): Holder {
@@ -291,6 +300,27 @@ export class PullingNode {
     const blob = await this.open(digest);
     return await this.world.run(wholeOf(blob));
   }
+}
+
+/** A disk that knows how many of its blobs are open. */
+function countingOpenBlobs(disk: Disk): { readonly disk: Disk; readonly openBlobs: () => number } {
+  let open = 0;
+  const counted = {
+    ...disk,
+    open: async (digest: Digest): Promise<StoredBlob | undefined> => {
+      const blob = await disk.open(digest);
+      if (blob === undefined) return undefined;
+      open += 1;
+      return {
+        ...blob,
+        close: async () => {
+          open -= 1;
+          await blob.close();
+        },
+      };
+    },
+  };
+  return { disk: counted, openBlobs: () => open };
 }
 
 function directoryOf(
@@ -335,6 +365,3 @@ export async function bytesIn(
 export async function wholeOf(blob: FetchedBlob): Promise<Buffer> {
   return await bytesIn(blob, { start: 0, end: blob.size });
 }
-
-/** As long as a search may take, and a little. */
-export const SEARCHED_BY_MS = HOLDER_SEARCH_TIMEOUT_MS + 100;

@@ -48,12 +48,11 @@ export class RegionClient {
     return response?.ok === true ? (response.headers.get("docker-content-digest") ?? undefined) : undefined;
   }
 
-  /** Reads a blob to its end. @throws when the response breaks off. */
+  /** Reads a blob to its end. @throws when the response is a refusal, or breaks off. */
   async pullBlob(
     repo: string,
-    bytes: Uint8Array,
+    digest: string,
   ): Promise<{ readonly source: string | null; readonly isIntact: boolean }> {
-    const digest = sha256(bytes);
     const response = await this.#expect(200, `/v2/${repo}/blobs/${digest}`, {});
     const hash = createHash("sha256");
     for await (const chunk of response.body ?? []) hash.update(chunk);
@@ -64,8 +63,8 @@ export class RegionClient {
   }
 
   /** `undefined` when the blob is served. */
-  async refusalOfBlob(repo: string, bytes: Uint8Array): Promise<Refusal | undefined> {
-    const response = await fetch(this.#url(`/v2/${repo}/blobs/${sha256(bytes)}`));
+  async refusalOfBlob(repo: string, digest: string): Promise<Refusal | undefined> {
+    const response = await fetch(this.#url(`/v2/${repo}/blobs/${digest}`));
     if (response.ok) {
       await response.body?.cancel();
       return undefined;

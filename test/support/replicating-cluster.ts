@@ -14,7 +14,7 @@ import { createPeerService } from "../../nodes/cluster/peer-service.ts";
 import { ProbeMiss } from "../../nodes/cluster/probe-miss.ts";
 import { Replicate } from "../../nodes/cluster/replicate.ts";
 import { ClusterView } from "../../nodes/cluster/report.ts";
-import type { Kv } from "../../nodes/ports/kv.ts";
+import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
 import type { Greeting, PeerService, Peers } from "../../nodes/ports/peers.ts";
 import { Blobs } from "../../nodes/storage/blobs.ts";
 import { Metadata } from "../../nodes/storage/metadata.ts";
@@ -33,7 +33,7 @@ export type ClusterOptions = {
 };
 
 /** What survives a node's process. */
-type Machine = { readonly name: NodeId; readonly clock: SimClock; readonly kv: SimKv; readonly disk: SimDisk };
+type Machine = { readonly name: NodeId; readonly clock: SimClock; kv: SimKv; readonly disk: SimDisk };
 
 /** One life of one node. */
 export type LivingNode = {
@@ -86,16 +86,15 @@ export class ReplicatingCluster {
   }
 
   node(index: number): LivingNode {
-    const name = this.names[index];
-    const node = name === undefined ? undefined : this.#living.get(name);
+    const node = this.#living.get(this.name(index));
     if (node === undefined) throw new Error(`node ${index} is not alive`);
     return node;
   }
 
   async start(name: NodeId): Promise<LivingNode> {
-    const machine = this.#machines.get(name);
-    if (machine === undefined) throw new Error(`no node is called ${name}`);
-    const node = await this.world.run(startNode(this.world, this.network, machine, this.names, this.#options));
+    const node = await this.world.run(
+      startNode(this.world, this.network, this.#machine(name), this.names, this.#options),
+    );
     this.#living.set(name, node);
     return node;
   }
@@ -113,8 +112,30 @@ export class ReplicatingCluster {
     this.#living.get(name)?.timers.stop();
     this.#living.delete(name);
     this.network.kill(name);
-    this.#machines.get(name)?.kv.crash();
-    this.#machines.get(name)?.disk.crash();
+    this.#machine(name).kv.crash();
+    this.#machine(name).disk.crash();
+  }
+
+  /** The name of the node that `node(index)` is, alive or not. */
+  name(index: number): NodeId {
+    const name = this.names[index];
+    if (name === undefined) throw new Error(`there is no node ${index}`);
+    return name;
+  }
+
+  /** What the node's store holds now, as a store of its own. */
+  async backUp(name: NodeId): Promise<SimKv> {
+    const copy = new SimKv();
+    const writes: KvWrite[] = [];
+    const whole = { from: new Uint8Array(), to: Uint8Array.of(0xff) };
+    for await (const entry of this.#machine(name).kv.entries(whole)) writes.push({ kind: "put", ...entry });
+    await copy.commit(writes);
+    return copy;
+  }
+
+  /** Puts a store in the place of a node's, which is not alive. */
+  putBack(name: NodeId, kv: SimKv): void {
+    this.#machine(name).kv = kv;
   }
 
   pairs(): readonly (readonly [NodeId, NodeId])[] {
@@ -132,6 +153,12 @@ export class ReplicatingCluster {
 
   async stopAll(): Promise<void> {
     for (const { name } of this.living) await this.stop(name);
+  }
+
+  #machine(name: NodeId): Machine {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) throw new Error(`no node is called ${name}`);
+    return machine;
   }
 }
 
