@@ -66,9 +66,8 @@ proto: setup ## generate the types of proto/gen from the .proto files
 		$(patsubst proto/%,%,$(wildcard proto/meridian/v1/*.proto proto/grpc/health/v1/*.proto))
 
 image: setup ## build the container image; IMAGE=NAME names it (meridian:dev)
-	@rm -rf $(IMAGE_CONTEXT) && mkdir -p $(IMAGE_CONTEXT)/app/deploy $(IMAGE_CONTEXT)/data
+	@rm -rf $(IMAGE_CONTEXT) && mkdir -p $(IMAGE_CONTEXT)/app $(IMAGE_CONTEXT)/data
 	@cp -R nodes shared proto cluster-sim package.json package-lock.json LICENSE node_modules $(IMAGE_CONTEXT)/app
-	@cp deploy/healthcheck.ts $(IMAGE_CONTEXT)/app/deploy
 	@cd $(IMAGE_CONTEXT)/app && npm prune --omit=dev --ignore-scripts --offline --no-audit --no-fund --loglevel=error
 	@deploy/base-image "$$(command -v node)" $(NODE_IMAGE)
 	@docker build --build-arg NODE_IMAGE=$(NODE_IMAGE) --file deploy/Dockerfile --tag $(IMAGE) $(IMAGE_CONTEXT)

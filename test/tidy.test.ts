@@ -322,7 +322,7 @@ describe("names and places", () => {
 describe("routes", () => {
   test("a route without a declared access is a breach", () => {
     const routes = [
-      { method: "GET", path: "/v2/", access: "public" },
+      { method: "GET", path: "/v2/", access: "none" },
       { method: "GET", path: "/secret" },
       { method: "PUT", path: "/odd", access: "whoever" },
     ];

@@ -5,14 +5,7 @@ import { type Digest, isDigest } from "../../shared/digest.ts";
 import { type Hlc, hlcOf } from "../../shared/hlc.ts";
 import { isNodeId, isOrigin, isRegion, type Origin } from "../../shared/identity.ts";
 import { isRepositoryName, type RepositoryName } from "../../shared/reference.ts";
-import {
-  type Author,
-  EMPTY_REGISTER,
-  type Register,
-  registerOf,
-  sameDot,
-  type Version,
-} from "../../shared/register.ts";
+import { type Author, EMPTY_REGISTER, type Register, registerOf, type Version } from "../../shared/register.ts";
 import type { Dot, SeqRange } from "../../shared/version-vector.ts";
 
 /** What identifies the data directory. */
@@ -183,10 +176,6 @@ export function decodeMove(bytes: Uint8Array): MoveRow {
   if (!isNodeId(node) || !isRegion(region)) throw new MalformedBytesError("a move names no node or no region");
   const author: Author = { node, region, actor };
   return { dot, at, author, from: readDigest(reader), to: readDigest(reader), hasLost: reader.readVarint() === 1 };
-}
-
-export function isMoveOf(move: MoveRow, version: Version): boolean {
-  return sameDot(move.dot, version.dot);
 }
 
 export type UploadRow = {

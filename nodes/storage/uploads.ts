@@ -183,9 +183,10 @@ export class Uploads {
     await this.#load();
     let ended = 0;
     for (const session of this.#sessions.values()) {
-      // A request that is under way will have used the session when it ends.
+      // A request that is under way will have used the session when it ends; one that comes now finds it ended.
       if (session.turns.pending > 0 || !this.#isIdle(session)) continue;
-      ended += await session.turns.run(async () => await this.#dropIfIdle(session));
+      await session.turns.run(async () => await this.#drop(session, "expired"));
+      ended += 1;
     }
     await this.#freeAbandoned();
     return ended;
@@ -297,12 +298,6 @@ export class Uploads {
     const staging = session.staging ?? (await disk.resume(nameOf(id)));
     await staging?.discard();
     this.#end(session, ending);
-  }
-
-  async #dropIfIdle(session: Session): Promise<number> {
-    if (session.isEnded || !this.#isIdle(session)) return 0;
-    await this.#drop(session, "expired");
-    return 1;
   }
 
   #isIdle({ offset, idleSinceMs }: Session): boolean {

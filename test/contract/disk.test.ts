@@ -1,6 +1,4 @@
-import { existsSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
@@ -10,11 +8,13 @@ import { World } from "../../cluster-sim/world.ts";
 import { FileDisk } from "../../nodes/platform/file-disk.ts";
 import { digestOf, hexOf } from "../../shared/digest.ts";
 import { DiskFullError, DurabilityError } from "../../shared/disk-errors.ts";
+import { requirements } from "../support/requirements.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { collect, contentOf, type DiskUnderTest, diskContract, patterned, staged } from "./disk-contract.ts";
 
 const HELLO = Buffer.from("hello, world");
 const HELLO_DIGEST = digestOf(HELLO);
+/** A file system of its own on every Linux. */
 const IN_MEMORY = "/dev/shm";
 
 async function openFiles(): Promise<DiskUnderTest> {
@@ -37,10 +37,6 @@ async function openSimulated(): Promise<DiskUnderTest> {
     },
     dispose: async () => await Promise.resolve(),
   });
-}
-
-function hasOtherFileSystem(): boolean {
-  return existsSync(IN_MEMORY) && statSync(IN_MEMORY).dev !== statSync(tmpdir()).dev;
 }
 
 function pathOf(root: string, hex: string): string {
@@ -87,7 +83,7 @@ describe("the folder of a file disk", () => {
     await resumed?.discard();
   });
 
-  test.skipIf(!hasOtherFileSystem())(
+  test.skipIf(!requirements.linux().available)(
     "is refused when blobs and staged bytes are on two file systems, because no rename joins those",
     async () => {
       const elsewhere = await mkdtemp(join(IN_MEMORY, "meridian-test-"));

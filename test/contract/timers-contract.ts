@@ -34,15 +34,15 @@ export function timersContract(name: string, make: () => TimersUnderTest): void 
       expect(ran).toEqual(Array.from({ length: 50 }, (_, index) => index));
     });
 
-    test("never run a callback before the call that set it has returned", async () => {
+    test("never run a callback before the call that set it has returned, and take what is negative for 0", async () => {
       const { timers, run } = make();
       const ran: string[] = [];
 
-      for (const delayMs of [0, -5]) timers.after(delayMs, () => ran.push("ran"));
+      for (const delayMs of [0, -5, -1]) timers.after(delayMs, () => ran.push(`after ${delayMs}`));
       ran.push("returned");
       await run(timers.sleep(1));
 
-      expect(ran).toEqual(["returned", "ran", "ran"]);
+      expect(ran).toEqual(["returned", "after 0", "after -5", "after -1"]);
     });
 
     test("run a callback no earlier than was asked, to the fraction of a millisecond", async () => {

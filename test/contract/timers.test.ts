@@ -26,13 +26,28 @@ test("after a pause of the whole process, timers still run in the order they wer
   const ran: string[] = [];
 
   timers.after(4, () => ran.push("due at 4"));
-  timers.after(9, () => ran.push("due at 9"));
+  timers.after(6, () => ran.push("due at 6"));
   pauseFor(4);
-  timers.after(4, () => ran.push("due at 8"));
+  timers.after(4, () => ran.push("due at 8 or later"));
   pauseFor(8);
   await timers.sleep(1);
 
-  expect(ran).toEqual(["due at 4", "due at 8", "due at 9"]);
+  expect(ran).toEqual(["due at 4", "due at 6", "due at 8 or later"]);
+});
+
+test("a delay beyond what Node's timers take is kept without a warning, and without waking all the time", async () => {
+  const warnings: string[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning.name);
+  process.on("warning", listen);
+  const timers = new SystemTimers();
+
+  const century = timers.after(100 * 365 * 24 * 3_600_000, () => undefined);
+  const other = new SystemTimers();
+  await other.sleep(5);
+  century.cancel();
+
+  expect(warnings).toEqual([]);
+  process.off("warning", listen);
 });
 
 test("a process that has died runs none of its simulated timers", async () => {

@@ -135,9 +135,9 @@ describe("a cut", () => {
 describe("SIGKILL", () => {
   test("in the middle of a push loses nothing that was acknowledged", async () => {
     const acknowledged: { readonly tag: string; readonly digest: string; readonly layer: Buffer }[] = [];
-    let isPushing = true;
+    const killing = new AbortController();
     const pushing = (async () => {
-      for (let count = 0; isPushing; count += 1) {
+      for (let count = 0; !killing.signal.aborted; count += 1) {
         const layer = randomBytes(256 * 1024);
         const digest = await eu.pushImage("shop/kill", [`${count}`], [layer]).catch(() => undefined);
         if (digest === undefined) return;
@@ -147,7 +147,7 @@ describe("SIGKILL", () => {
     await eventually(async () => await Promise.resolve(acknowledged.length >= 10), 30_000);
 
     await lab.node("eu").kill();
-    isPushing = false;
+    killing.abort();
     await pushing;
     await lab.node("eu").restart();
 

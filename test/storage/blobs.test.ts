@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { digestOf } from "../../shared/digest.ts";
+import { DiskFullError } from "../../shared/disk-errors.ts";
 import { InvariantError } from "../../shared/invariant.ts";
 import { parseRepositoryName } from "../../shared/reference.ts";
 import { StoredNode } from "../support/stored-node.ts";
@@ -58,6 +59,7 @@ describe("a blob", () => {
     await store(node);
 
     expect(await node.content(DIGEST)).toEqual(HELLO);
+    expect(node.telemetry.told).toEqual([]);
   });
 
   test("that has not the size it was stored with, or is gone, is not opened, and told of", async () => {
@@ -103,6 +105,17 @@ describe("a blob", () => {
 
     expect(await node.blobs.open(DIGEST)).toBeUndefined();
     expect(await node.disk.stat(DIGEST)).toBeUndefined();
+  });
+
+  test("for which the disk has no room is refused as such, and the node goes on", async () => {
+    const node = await StoredNode.started({
+      fault: (operation) => (operation === "commit" ? new DiskFullError("ENOSPC") : undefined),
+    });
+
+    await expect(store(node, REPO)).rejects.toMatchObject({ code: "UNAVAILABLE", status: 503, message: "disk full" });
+
+    expect(node.metadata.isFenced()).toBeUndefined();
+    expect(await node.blobs.size(DIGEST)).toBeUndefined();
   });
 
   test("tells how long its commit took", async () => {

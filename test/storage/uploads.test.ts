@@ -175,6 +175,29 @@ describe("a chunk", () => {
     expect(await finish(node, id, DIGEST)).toBe(DIGEST);
   });
 
+  test("is out of order when it begins elsewhere, though it ends where it should", async () => {
+    const node = await StoredNode.started();
+    const id = await started(node);
+    await append(node, id, body(FIRST));
+    const { end } = rangeOf(FIRST.length, SECOND);
+
+    for (const start of [0, FIRST.length - 1, FIRST.length + 1]) {
+      expect(await refusal(append(node, id, body(SECOND), { start, end }))).toEqual(outOfOrder(FIRST.length));
+    }
+  });
+
+  test("that is longer than it says is read no further", async () => {
+    const node = await StoredNode.started();
+    const id = await started(node);
+    let read = 0;
+    async function* longBody(): AsyncGenerator<Uint8Array, void> {
+      for (; read < 1_000; read += 1) yield FIRST;
+    }
+
+    expect(await refusal(append(node, id, longBody(), rangeOf(0, FIRST)))).toEqual(outOfOrder(0));
+    expect(read).toBe(1);
+  });
+
   test("that is shorter or longer than it says is refused, and none of it is kept", async () => {
     const node = await StoredNode.started();
     const id = await started(node);
@@ -367,6 +390,7 @@ describe("the last request", () => {
     expect(node.metadata.isFenced()).toBeInstanceOf(DurabilityError);
     expect(await node.metadata.reader.blobSize(DIGEST)).toBeUndefined();
     await expect(started(node)).rejects.toMatchObject({ code: "UNAVAILABLE", status: 503 });
+    expect(node.telemetry.read("meridian_uploads_in_progress")).toBe(1);
     expect(node.telemetry.read("meridian_storage_errors_total", { operation: "commit-blob" })).toBe(1);
   });
 
@@ -376,8 +400,9 @@ describe("the last request", () => {
       fault: (operation) => (state.isFull && operation === "commit" ? new DiskFullError("ENOSPC") : undefined),
     });
     const id = await started(node);
+    await append(node, id, body(FIRST));
 
-    expect(await refusal(finish(node, id, DIGEST, { chunks: body(WHOLE) }))).toMatchObject({
+    expect(await refusal(finish(node, id, DIGEST, { chunks: body(SECOND) }))).toMatchObject({
       code: "UNAVAILABLE",
       status: 503,
     });
@@ -469,15 +494,21 @@ describe("requests of one session that come at once", () => {
       yield FIRST;
     }
     const controller = new AbortController();
+    const touched: string[] = [];
+    async function* lateBody(): AsyncGenerator<Uint8Array, void> {
+      touched.push("touched");
+      yield SECOND;
+    }
 
     const slow = append(node, id, slowBody());
-    const request = { repo: REPO, id, body: body(SECOND), range: undefined, signal: controller.signal };
+    const request = { repo: REPO, id, body: lateBody(), range: undefined, signal: controller.signal };
     const waiting = expect(node.uploads.append(request)).rejects.toThrow("gone");
     controller.abort(new Error("gone"));
     gate.resolve(undefined);
 
     await slow;
     await waiting;
+    expect(touched).toEqual([]);
     expect(await node.uploads.status(REPO, id)).toEqual({ id, offset: FIRST.length });
   });
 
@@ -539,6 +570,43 @@ describe("over a restart", () => {
     await append(node, id, body(SECOND), rangeOf(FIRST.length, SECOND));
     expect(await finish(node, id, DIGEST)).toBe(DIGEST);
     expect(await node.content(DIGEST)).toEqual(WHOLE);
+  });
+
+  test("a session whose bytes were taken from the disk begins anew, and says so", async () => {
+    const node = await StoredNode.started();
+    const id = await started(node);
+    await append(node, id, body(FIRST));
+    await node.restart();
+    expect(await node.uploads.status(REPO, id)).toEqual({ id, offset: FIRST.length });
+
+    await (await node.disk.resume(`upload-${id.slice(0, 32)}`))?.discard();
+
+    expect(await refusal(append(node, id, body(SECOND), rangeOf(FIRST.length, SECOND)))).toEqual(outOfOrder(0));
+    expect(await finish(node, id, DIGEST, { chunks: body(WHOLE) })).toBe(DIGEST);
+  });
+
+  test("a node that is stopped lets go of every file", async () => {
+    const node = await StoredNode.started();
+    const id = await started(node);
+    await append(node, id, body(FIRST));
+
+    await node.uploads.close();
+
+    expect((await node.disk.resume(`upload-${id.slice(0, 32)}`))?.size()).toBe(FIRST.length);
+  });
+
+  test("a node that is stopped, at whatever moment, has finished its sweep and begins no other", async () => {
+    for (let stopMs = 0; stopMs < 8; stopMs += 1) {
+      const node = await StoredNode.started({ pauseMs: () => 1 });
+      await node.world.runFor(stopMs);
+
+      await node.world.run(node.uploads.close());
+      await node.world.run(node.kv.close());
+      await node.world.runFor(UPLOAD_IDLE_MS_MAX);
+
+      expect([stopMs, node.telemetry.told]).toEqual([stopMs, []]);
+      expect([stopMs, node.world.pending]).toEqual([stopMs, 0]);
+    }
   });
 
   test("after a crash a session has what the disk has kept, and can be brought to its end", async () => {

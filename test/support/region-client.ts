@@ -1,5 +1,7 @@
 /** One region as its users see it, over HTTP only. */
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG = "application/vnd.oci.image.config.v1+json";
@@ -55,7 +57,7 @@ export class RegionClient {
   ): Promise<{ readonly source: string | null; readonly isIntact: boolean }> {
     const response = await this.#expect(200, `/v2/${repo}/blobs/${digest}`, {});
     const hash = createHash("sha256");
-    for await (const chunk of response.body ?? []) hash.update(chunk);
+    if (response.body !== null) await pipeline(Readable.fromWeb(response.body), hash);
     return {
       source: response.headers.get("meridian-source"),
       isIntact: `sha256:${hash.digest("hex")}` === digest,

@@ -6,7 +6,7 @@
  * remember to look for it.
  */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -68,6 +68,16 @@ export class TestNode {
   /** What the counter has come to in all lives of the node, whatever its labels. */
   counted(metric: CounterName): number {
     return this.#telemetry.counted.get(metric) ?? 0;
+  }
+
+  /** Bytes of all files in the data directory. */
+  async storedBytes(): Promise<number> {
+    const entries = await readdir(this.dataFolder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    const sizes = await Promise.all(
+      files.map(async ({ parentPath, name }) => await sizeOf(path.join(parentPath, name))),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** As a process that is asked to end does; what it keeps stays. Stopping twice does nothing. */
@@ -183,6 +193,11 @@ class RecordingTelemetry implements Telemetry {
   readonly set = (): void => undefined;
 
   readonly observe = (): void => undefined;
+}
+
+/** A file that has gone since it was listed has no size. */
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => undefined))?.size ?? 0;
 }
 
 /** Two that nobody listens on. The node must know its own addresses before it listens, and keep them over a restart. */

@@ -1,7 +1,5 @@
+import { ACCESS_KINDS } from "../../../shared/access.ts";
 import type { Breach } from "./source-file.ts";
-
-/** `public` answers everybody; the others name what a caller must be allowed to do. */
-const ACCESS_KINDS: readonly unknown[] = ["public", "pull", "push", "delete", "catalog", "observe", "manage"];
 
 function field(route: unknown, name: string): unknown {
   if (typeof route !== "object" || route === null) return undefined;
@@ -13,7 +11,7 @@ export function breachesOfRoutes(routes: unknown): readonly Breach[] {
   if (!Array.isArray(routes)) return ["there is no table of routes"];
   if (routes.length === 0) return ["the table of routes is empty"];
   return routes
-    .filter((route) => !ACCESS_KINDS.includes(field(route, "access")))
+    .filter((route) => !ACCESS_KINDS.some((kind) => kind === field(route, "access")))
     .map(
       (route) =>
         `${String(field(route, "method"))} ${String(field(route, "path"))}: declares no known access (${JSON.stringify(field(route, "access"))})`,

@@ -62,9 +62,9 @@ describe("a causal token", () => {
   });
 
   test("is satisfied by whoever holds everything up to its dots", () => {
-    const token = [{ origin: EU, seq: 3 }];
+    const token = [{ origin: EU, seq: 4 }];
     const behind = VersionVector.from([{ origin: EU, upto: 2, beyond: [{ from: 4, to: 9 }] }]);
-    const level = VersionVector.from([{ origin: EU, upto: 3, beyond: [] }]);
+    const level = VersionVector.from([{ origin: EU, upto: 4, beyond: [] }]);
 
     expect([isSeen(token, new VersionVector()), isSeen(token, behind), isSeen(token, level)]).toEqual([
       false,
