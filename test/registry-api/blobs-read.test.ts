@@ -328,17 +328,12 @@ describe("a blob under two algorithms", () => {
   });
 });
 
-test("a manifest's digest is no blob of its repository's layers, and a layer's digest no manifest (reliability 5.1.4)", async ({
-  client,
-  repo,
-}) => {
+test("a layer's digest is no manifest: asking for it as one is 404 (reliability 5.1.4)", async ({ client, repo }) => {
   const part = layer("not a manifest");
-  const manifest = image({ config: part, layers: [part] });
-  await client.pushManifest(repo, "latest", manifest, [part]);
+  await client.pushManifest(repo, "latest", image({ config: part, layers: [part] }), [part]);
 
   expect(refusalOf(await client.getManifest(repo, part.digest))).toEqual({
     status: 404,
     codes: ["MANIFEST_UNKNOWN"],
   });
-  expect([200, 404]).toContain((await client.getBlob(repo, manifest.digest)).status);
 });

@@ -142,6 +142,24 @@ describe("a push to one region", () => {
     }
   });
 
+  test("of a blob is undone by a delete in one region, at once there, where it was fetched to as well (oci end-10)", async ({
+    eu,
+    us,
+    repo,
+  }) => {
+    const part = layer("deleted in one region");
+    await eu.pushManifest(repo, "v1", image({ config: part, layers: [part] }), [part]);
+    await us.getBlob(repo, part.digest);
+
+    const reply = await eu.delete(`/v2/${repo}/blobs/${part.digest}`);
+    const there = await eu.getBlob(repo, part.digest);
+
+    expect([reply.status, there.status]).toEqual([202, 404]);
+    await expect
+      .poll(async () => (await us.getBlob(repo, part.digest)).status, { timeout: KNOWN_MS_MAX, interval: 10 })
+      .toBe(404);
+  });
+
   test("moved by two regions at once ends as the same manifest in all (issue 2)", async ({ eu, us, ap, repo }) => {
     await eu.pushBlob(repo, EMPTY.bytes);
     await us.pushBlob(repo, EMPTY.bytes);

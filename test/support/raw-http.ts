@@ -78,6 +78,16 @@ export class RawConnection {
     return Buffer.concat(parts);
   }
 
+  /** Whether the other side has closed and everything it sent has been read; waits until one or the other is known. */
+  async isAtEnd(): Promise<boolean> {
+    return this.#buffered.length === 0 && !(await this.#fill());
+  }
+
+  /** Says that nothing more will be sent; answers can still be read. */
+  end(): void {
+    this.#socket.end();
+  }
+
   /** Ends the connection at once, in the middle of whatever was being sent. */
   destroy(): void {
     this.#socket.destroy();

@@ -138,6 +138,11 @@ export class ReplicatingCluster {
     this.#machine(name).kv = kv;
   }
 
+  /** Sets a node's wall clock, which keeps that through restarts. */
+  shiftClock(name: NodeId, byMs: number): void {
+    this.#machine(name).clock.shift(byMs);
+  }
+
   pairs(): readonly (readonly [NodeId, NodeId])[] {
     return this.names.flatMap((left, index) => this.names.slice(index + 1).map((right) => [left, right] as const));
   }

@@ -1,6 +1,7 @@
 /**
- * A random history of a cluster: writes of every kind at random nodes, while lines are cut in one or both directions,
- * healed, become slow, and nodes crash, stop and come back. Then everything heals. One seed always makes one history.
+ * A random history of a cluster: writes of every kind at random nodes whose clocks may be wrong, while lines are cut in
+ * one or both directions, healed, become slow, and nodes crash, stop and come back. Then everything heals. One seed
+ * always makes one history.
  *
  * Beside it stands the oracle, a store that has merged every op that any node ever made durable: whatever the cluster
  * went through, all of its nodes must end as the oracle did.
@@ -48,7 +49,11 @@ export class ReplicationSchedule {
     for (const [left, right] of cluster.pairs()) {
       cluster.network.set(left, right, { latencyMs: prng.integer(1, 150), jitterMs: prng.integer(0, 30) });
     }
-    for (const name of cluster.names) await cluster.start(name);
+    const skewMs = prng.pick([0, 300, 600_000]);
+    for (const name of cluster.names) {
+      cluster.shiftClock(name, prng.integer(-skewMs, skewMs));
+      await cluster.start(name);
+    }
     for (let step = 0; step < steps; step += 1) {
       await schedule.#step();
       await cluster.world.runFor(prng.integer(0, 600));

@@ -47,8 +47,12 @@ export const PUBLISHED: readonly PublisherFrame[] = [
   { kind: "ops", batch: BATCH },
 ];
 
+/** From a node that caught up without ops: it can't know the origin's hash chain. */
+const UNCHAINED_BATCH = { ...BATCH, chain: new Uint8Array() };
+
 export const PULLED: readonly PullFrame[] = [
   { kind: "ops", batch: BATCH },
+  { kind: "ops", batch: UNCHAINED_BATCH },
   { kind: "live", changes: [new Uint8Array([8]), new Uint8Array([9, 9])] },
   {
     kind: "end",

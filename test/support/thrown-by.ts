@@ -16,3 +16,13 @@ export function refusalOf(action: () => unknown): RegistryErrorCode {
   if (error instanceof RegistryError) return error.code;
   throw new Error("expected a refusal", { cause: error });
 }
+
+/** What `action` was rejected with; fails when it was not. */
+export async function rejectionOf(action: Promise<unknown>): Promise<unknown> {
+  return await action.then(
+    () => {
+      throw new Error("expected a rejection");
+    },
+    (error: unknown) => error,
+  );
+}
