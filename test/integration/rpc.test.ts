@@ -332,6 +332,8 @@ describe("what a peer fails at reaches the caller", () => {
     const { kind, message } = await failureOf(rpc.dial(address).report(NEVER));
 
     expect([kind, message]).toEqual(["failed", "the peer's answer is malformed"]);
+    expect(rpc.client.logged).toEqual(["a peer's answer is malformed"]);
+    expect(rpc.client.counts).toEqual({ "Control/Report client INTERNAL": 1 });
   });
 
   test("as a failure, when its answer is larger than the limit, and the connection goes on", async () => {

@@ -121,6 +121,29 @@ describe("losing each other", () => {
     await cluster.stopAll();
   });
 
+  test("connections that were opened anew leave none behind", async () => {
+    let open = 0;
+    const counted = (peers: Peers): Peers => ({
+      dial: (address) => {
+        open += 1;
+        const link = peers.dial(address);
+        const close = (): void => {
+          open -= 1;
+          link.close();
+        };
+        return { ...link, close };
+      },
+    });
+    const cluster = await ReplicatingCluster.start({ nodes: 2, meddle: counted });
+    const before = open;
+    cluster.network.cut(cluster.name(0), cluster.name(1));
+    await cluster.world.runFor(60_000);
+    const cut = open;
+    await cluster.stopAll();
+
+    expect([before, cut, open]).toEqual([2, 2, 0]);
+  });
+
   test("a restarted peer is known by its new start, and followed", async () => {
     const cluster = await ReplicatingCluster.start();
     const name = cluster.name(1);

@@ -433,16 +433,18 @@ describe("a manifest that is too large for its op", () => {
   }
 
   test.each([
-    { what: "sends wrong bytes", change: flipped },
-    { what: "never ends", change: endless },
-    { what: "breaks off", change: broken },
-  ])("comes from another holder when its author $what", async ({ change }) => {
+    { what: "sends wrong bytes", change: flipped, isMismatch: true },
+    { what: "never ends", change: endless, isMismatch: false },
+    { what: "breaks off", change: broken, isMismatch: false },
+  ])("comes from another holder when its author $what", async ({ change, isMismatch }) => {
     const cluster = await facing(change);
 
     await pushAt(cluster, 0, LARGE);
     await cluster.world.runFor(1_000);
 
     expect(await shown(cluster)).toEqual([LARGE.digest, LARGE.digest, LARGE.digest]);
+    const counted = cluster.node(2).telemetry.valueOf("meridian_blob_mismatches_total", { source: "r-n1" });
+    expect(counted > 0).toBe(isMismatch);
     await end(cluster);
   });
 

@@ -22,9 +22,9 @@ const ajv = new Ajv2020({ strict: false });
 type Told = { readonly status: number; readonly value: unknown };
 
 async function ask(node: ListeningNode, path: string, body?: unknown): Promise<Told> {
-  const reply = await fetch(`http://127.0.0.1:${node.port}/api/v1/${path}`, {
-    ...(body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) }),
-  });
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const url = `http://127.0.0.1:${node.port}/api/v1/${path}`;
+  const reply = await fetch(url, body === undefined ? {} : { method: "POST", body: text });
   return { status: reply.status, value: await reply.json() };
 }
 

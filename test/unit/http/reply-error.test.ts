@@ -49,7 +49,8 @@ describe("a failure", () => {
 
     const { body } = replyToError(new RegistryError("MANIFEST_BLOB_UNKNOWN", { index: -1 }, { others }));
 
-    const { errors } = JSON.parse(body.kind === "bytes" ? new TextDecoder().decode(body.bytes) : "");
+    const text = body.kind === "bytes" ? new TextDecoder().decode(body.bytes) : "";
+    const { errors }: { readonly errors: readonly unknown[] } = JSON.parse(text);
     expect(errors).toHaveLength(ERRORS_TOLD_MAX);
     expect(errors.slice(0, 2)).toEqual([
       { code: "MANIFEST_BLOB_UNKNOWN", message: REGISTRY_ERRORS.MANIFEST_BLOB_UNKNOWN.message, detail: { index: -1 } },

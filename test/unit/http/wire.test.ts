@@ -9,8 +9,8 @@ import { listen } from "./listening-node.ts";
 const MIB = 1024 * 1024;
 
 function codesOf({ body }: RawReply): unknown {
-  const { errors } = JSON.parse(body.toString());
-  return errors.map(({ code }: { readonly code: unknown }) => code);
+  const { errors }: { readonly errors: readonly { readonly code: unknown }[] } = JSON.parse(body.toString());
+  return errors.map(({ code }) => code);
 }
 
 async function ask(port: number, method: string, target: string, headers: readonly string[] = []): Promise<RawReply> {
@@ -246,6 +246,20 @@ describe("an answer", () => {
       expect((await connection.reply()).status).toBe(200);
     },
   );
+});
+
+describe("a namespace that a mirror's client names", () => {
+  test("is said back and changes nothing", async () => {
+    await using node = await listen();
+    const namespaceOf = async (query: string): Promise<string | undefined> =>
+      field(await ask(node.port, "GET", `/v2/${query}`), "oci-namespace");
+
+    expect(await namespaceOf("?ns=docker.io")).toBe("docker.io");
+    expect(await namespaceOf("?ns=registry.example.com%3A5000")).toBe("registry.example.com:5000");
+    expect(await namespaceOf("")).toBeUndefined();
+    expect(await namespaceOf("?ns=")).toBeUndefined();
+    expect(await namespaceOf("?ns=a%0d%0aX-Injected:%20b")).toBeUndefined();
+  });
 });
 
 describe("what a node tells of its requests", () => {

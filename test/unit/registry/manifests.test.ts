@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 
 import { digestOf } from "../../../shared/digest.ts";
 import { parseReference } from "../../../shared/reference.ts";
-import { imageOf, indexOf, inTwoRegions, REPO } from "./regions.ts";
+import { imageOf, indexOf, inTwoRegions, REPO, type Region } from "./regions.ts";
+
+const NEVER = new AbortController().signal;
 
 const absent = digestOf(Buffer.from("absent"));
 
@@ -38,6 +40,16 @@ describe("a manifest", () => {
       expect(await us.pullTag("v1")).toBe(image);
       expect(await us.pullTag("multi")).toBe(index);
       expect(await us.pullTag("cache")).toBe(builds);
+    });
+  });
+
+  test("that was pushed in another region a moment ago is there, by tag and by digest", async () => {
+    await inTwoRegions(async ({ eu, us }) => {
+      const first = await eu.pushImage("v1", []);
+      expect(await us.pullTag("v1")).toBe(first);
+
+      const second = await eu.pushImage("v2", [await eu.pushBlob("layer")]);
+      expect(await us.pullTag(second)).toBe(second);
     });
   });
 
@@ -142,3 +154,34 @@ describe("a delete", () => {
     });
   });
 });
+
+describe("a read that says what its caller has seen", () => {
+  test("waits for it, and is refused when it does not come", async () => {
+    await inTwoRegions(async ({ eu, us, cut, settle }) => {
+      const { operations } = us.node;
+      const first = await tokenOf(eu, "v1");
+      const waiting = operations.awaitVersion.run(first, NEVER).then(() => operations.pullManifest.run(REPO, V1));
+      await settle();
+      expect((await waiting).token).toBe(first);
+
+      cut();
+      const second = await tokenOf(eu, "v2");
+      const refused = expect(operations.awaitVersion.run(second, NEVER)).rejects.toThrow(
+        expect.objectContaining({ code: "UNAVAILABLE", retryAfterSeconds: 1 }),
+      );
+      await settle();
+      await refused;
+      await expect(operations.awaitVersion.run("nonsense", NEVER)).rejects.toThrow(
+        expect.objectContaining({ code: "UNSUPPORTED", status: 400 }),
+      );
+    });
+  });
+});
+
+const V1 = parseReference("v1");
+
+async function tokenOf(region: Region, tag: string): Promise<string> {
+  await region.pushImage(tag, [await region.pushBlob(tag)]);
+  const { token } = await region.node.operations.pullManifest.run(REPO, parseReference(tag));
+  return token ?? "";
+}

@@ -61,7 +61,6 @@ export async function inTwoRegions(
     readonly eu: Region;
     readonly us: Region;
     readonly cut: () => void;
-    readonly heal: () => void;
     readonly settle: () => Promise<void>;
   }) => Promise<void>,
 ): Promise<void> {
@@ -75,7 +74,6 @@ export async function inTwoRegions(
     eu: regionOf(world, eu),
     us: regionOf(world, us),
     cut: () => network.cut(...names),
-    heal: () => network.heal(...names),
     settle: async () => await world.runFor(30_000),
   });
   await world.run(Promise.all([eu.stop(), us.stop()]));

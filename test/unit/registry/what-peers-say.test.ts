@@ -12,20 +12,34 @@ import { PushManifest } from "../../../nodes/registry/push-manifest.ts";
 import { Metadata } from "../../../nodes/storage/metadata.ts";
 import { digestOf } from "../../../shared/digest.ts";
 import { parseClusterId, parseNodeId, parseRegion } from "../../../shared/identity.ts";
-import { parseReference, parseRepositoryName } from "../../../shared/reference.ts";
-import { imageOf, REPO } from "./regions.ts";
+import { OCI_IMAGE_MANIFEST } from "../../../shared/media-types.ts";
+import { parseReference, parseRepositoryName, parseTag } from "../../../shared/reference.ts";
+import { imageOf, indexOf, REPO } from "./regions.ts";
 
 const NEVER = new AbortController().signal;
 const digest = digestOf(Buffer.from("hello"));
 const actor = "test";
+const REQUEST = {
+  repo: REPO,
+  reference: parseReference("v1"),
+  tags: [],
+  contentType: undefined,
+  precondition: { oneOf: undefined, noneOf: undefined },
+  actor,
+};
 
-/** A node that has deleted the blob, and a region that has not heard of it and says that it has it. */
-async function afterDelete() {
+async function openNode() {
   const name = { cluster: parseClusterId("test"), node: parseNodeId("eu-1"), region: parseRegion("eu") };
   const telemetry = new SimTelemetry();
   const random = { bytes: (count: number) => new Uint8Array(count).fill(7), fraction: () => 0 };
   const clock = new SimClock(new World());
   const metadata = await Metadata.open({ kv: new SimKv(), clock, random, telemetry }, name);
+  return { metadata, telemetry };
+}
+
+/** A node that has deleted the blob, and a region that has not heard of it and says that it has it. */
+async function afterDelete() {
+  const { metadata, telemetry } = await openNode();
   await metadata.record(actor, async (turn) => await turn.linkBlob(REPO, digest));
   const region = parseRegion("us");
   const askNearPeers = {
@@ -56,15 +70,7 @@ test("a manifest cannot name a deleted blob before somebody has pushed it again"
   const { metadata, askNearPeers } = await afterDelete();
   const probeMiss = { manifest: async () => await Promise.resolve(false) };
   const push = new PushManifest({ metadata, askNearPeers, probeMiss });
-  const request = {
-    repo: REPO,
-    reference: parseReference("v1"),
-    tags: [],
-    contentType: undefined,
-    bytes: imageOf([], digest),
-    precondition: { oneOf: undefined, noneOf: undefined },
-    actor,
-  };
+  const request = { ...REQUEST, bytes: imageOf([], digest) };
 
   await expect(push.run(request, NEVER)).rejects.toThrow(expect.objectContaining({ code: "MANIFEST_BLOB_UNKNOWN" }));
   await metadata.record(actor, async (turn) => {
@@ -72,4 +78,26 @@ test("a manifest cannot name a deleted blob before somebody has pushed it again"
     await turn.linkBlob(REPO, digest);
   });
   expect((await push.run(request, NEVER)).digest).toBe(digestOf(request.bytes));
+});
+
+test("an index's child that only a peer has is brought here before the index is judged", async () => {
+  const { metadata } = await openNode();
+  const child = imageOf([], digest);
+  const childDigest = digestOf(child);
+  const region = parseRegion("us");
+  const held = { size: child.length, region, isLinked: true };
+  const askNearPeers = { run: async () => await Promise.resolve(new Map([[childDigest, held]])) };
+  const probeMiss = {
+    manifest: async () => {
+      const value = { kind: "manifest", mediaType: OCI_IMAGE_MANIFEST, size: child.length } as const;
+      const key = { kind: "manifest", repo: REPO, digest: childDigest } as const;
+      await metadata.record(actor, async (turn) => await turn.set(key, value, child));
+      return true;
+    },
+  };
+  const push = new PushManifest({ metadata, askNearPeers, probeMiss });
+
+  await push.run({ ...REQUEST, bytes: indexOf([childDigest]) }, NEVER);
+
+  expect((await metadata.reader.tag(REPO, parseTag("v1")))?.digest).toBe(digestOf(indexOf([childDigest])));
 });
