@@ -53,14 +53,22 @@ export type Node = {
 /** Where others reach the node: `registry` as an URL, `peer` as `host:port`. */
 export type Advertised = { readonly registry: string; readonly peer: string };
 
+/** Sizes that production takes from `shared/limits.ts`; a simulation draws them, so that rare paths become common. */
+export type Tunables = { readonly opLogOpsMax?: number };
+
 /**
  * Opens what the ports hold, and puts a node together on it.
  * @throws when the store cannot be opened or written.
  */
-export async function createNode(config: NodeConfig, advertise: Advertised, ports: Ports): Promise<Node> {
+export async function createNode(
+  config: NodeConfig,
+  advertise: Advertised,
+  ports: Ports,
+  tunables: Tunables = {},
+): Promise<Node> {
   const { clock, timers, random, disk, kv, telemetry } = ports;
   const { node, region, cluster, join } = config;
-  const metadata = await Metadata.open({ kv, clock, random, telemetry }, { cluster, node, region });
+  const metadata = await Metadata.open({ kv, clock, random, telemetry, ...tunables }, { cluster, node, region });
   const protocol = { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION_MAX };
   const self: Greeting = { ...metadata.self, protocol, advertise, version: VERSION };
 

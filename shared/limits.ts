@@ -55,8 +55,8 @@ export const UPLOAD_RETRY_AFTER_SECONDS = 60;
 /** No upload begins with less room than this: the metadata store must always be able to finish what it has begun. */
 export const DISK_RESERVE_BYTES = 256 * MIB;
 export const DISK_FULL_RETRY_AFTER_SECONDS = 60;
-/** A blob's size is bounded by the disk; this only keeps arithmetic on offsets exact. */
-export const BLOB_BYTES_MAX = Number.MAX_SAFE_INTEGER;
+/** So often an upload under way looks whether the reserve is still there. */
+export const UPLOAD_ROOM_CHECK_BYTES = 16 * MIB;
 export const RANGES_PER_REQUEST_MAX = 64;
 
 /** Time without a byte after which a body or a reader is given up. The total is never bounded: 2 GB on a slow line is honest. */
@@ -91,8 +91,6 @@ export const TURNS_PER_COMMIT_MAX = 256;
 export const OP_LOG_OPS_MAX = 20_000;
 /** Moves kept for each tag. */
 export const TAG_HISTORY_MOVES_MAX = 50;
-/** A register that already shows this many concurrent values takes no further unconditional write. */
-export const SIBLINGS_MAX = 16;
 
 /** A timestamp further ahead of the own clock is never absorbed. Source: hybrid logical clock bound, protocol.md. */
 export const CLOCK_AHEAD_MS_MAX = 500;
@@ -102,9 +100,16 @@ export const CAUSAL_TOKEN_LENGTH_MAX = KIB;
 export const CAUSAL_TOKEN_DOTS_MAX = 40;
 
 export const PEERS_MAX = 300;
+/** Each data directory that ever wrote is one, for ever. */
+export const VECTOR_ORIGINS_MAX = 4_096;
+/** What a catch-up session that was cut may leave behind, over all origins. */
+export const VECTOR_RANGES_MAX = 1_000_000;
 /** Peers asked once before a miss becomes a 404. */
 export const MISS_PROBE_PEERS = 2;
 export const MISS_PROBE_TIMEOUT_MS = 2_000;
+/** How long a read waits for what its caller has seen elsewhere (`Meridian-Min-Version`). */
+export const VERSION_WAIT_MS_MAX = 2_000;
+export const VERSION_RETRY_AFTER_SECONDS = 1;
 /** Digests that one question between nodes may name. */
 export const DIGESTS_ASKED_MAX = 1_000;
 export const HOLDERS_TOLD_MAX = 16;

@@ -170,7 +170,6 @@ export const ErrorsSchema = Type.Object({
     }),
   ),
 });
-export type ErrorsTold = Static<typeof ErrorsSchema>;
 
 /** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
 export function parseWaitRequest(value: unknown): WaitAsked {

@@ -7,6 +7,7 @@
 import { ByteReader, ByteWriter, MalformedBytesError } from "./bytes.ts";
 import { isOrigin, type Origin } from "./identity.ts";
 import { invariant } from "./invariant.ts";
+import { VECTOR_ORIGINS_MAX, VECTOR_RANGES_MAX } from "./limits.ts";
 
 /** Names one op for ever: the origin that made it and its number there, from 1. */
 export type Dot = { readonly origin: Origin; readonly seq: number };
@@ -170,30 +171,36 @@ export function encodeVersionVector(vector: VersionVector): Uint8Array {
 export function decodeVersionVector(bytes: Uint8Array): VersionVector {
   const reader = new ByteReader(bytes);
   const vector = new VersionVector();
+  const origins = reader.readVarint();
+  if (origins > VECTOR_ORIGINS_MAX) throw new MalformedBytesError("a vector names too many origins");
+  let rangesLeft = VECTOR_RANGES_MAX;
   let last: Origin | undefined;
-  for (let left = reader.readVarint(); left > 0; left -= 1) {
+  for (let left = origins; left > 0; left -= 1) {
     const origin = reader.readString();
     if (!isOrigin(origin)) throw new MalformedBytesError("an entry names no origin");
     if (last !== undefined && last >= origin) {
       throw new MalformedBytesError("entries come in the order of their origins");
     }
-    readEntry(reader, origin, vector);
+    rangesLeft -= readEntry(reader, origin, vector, rangesLeft);
     last = origin;
   }
   reader.expectEnd();
   return vector;
 }
 
-function readEntry(reader: ByteReader, origin: Origin, vector: VersionVector): void {
+/** Returns how many ranges the entry has. */
+function readEntry(reader: ByteReader, origin: Origin, vector: VersionVector, rangesMax: number): number {
   let end = reader.readVarint();
   vector.advance(origin, end);
-  let ranges = reader.readVarint();
+  const ranges = reader.readVarint();
+  if (ranges > rangesMax) throw new MalformedBytesError("a vector has too many gaps");
   if (end === 0 && ranges === 0) throw new MalformedBytesError("an entry holds nothing");
-  for (; ranges > 0; ranges -= 1) {
+  for (let left = ranges; left > 0; left -= 1) {
     const from = reader.readVarint();
     const to = reader.readVarint();
     if (from <= end + 1 || from > to) throw new MalformedBytesError("ranges run upwards with gaps between them");
     vector.addRange(origin, { from, to });
     end = to;
   }
+  return ranges;
 }

@@ -2,19 +2,11 @@ import { type Command, Option } from "commander";
 
 import type { LabStatus } from "../../cluster-sim/lab/control.ts";
 import type { LabControl } from "./lab/lab-control.ts";
+import type { UpOptions } from "./lab/up-options.ts";
 import { examples, type OutputOptions, withOutputOptions } from "./options.ts";
 import { CliError, EXIT } from "./terminal/cli-error.ts";
 import { note, printResult } from "./terminal/output.ts";
 import type { Session } from "./terminal/session.ts";
-
-export type UpOptions = OutputOptions & {
-  readonly regions: string;
-  readonly latency: "wan" | "none";
-  readonly keep?: string;
-  readonly portBase: string;
-  readonly detach?: true;
-  readonly detached?: true;
-};
 
 export function define(program: Command, session: Session): void {
   const lab = program

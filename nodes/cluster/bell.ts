@@ -15,9 +15,9 @@ export class Bell {
     await this.#wait(signal);
   }
 
-  /** As `rung`, and after `delayMs` at the latest. */
+  /** As `rung`, and after `delayMs`, rounded up, at the latest. */
   async rungWithin(timers: Timers, delayMs: number, signal: AbortSignal): Promise<void> {
-    const timer = timers.after(delayMs, () => this.#wake?.());
+    const timer = timers.after(Math.ceil(delayMs), () => this.#wake?.());
     try {
       await this.#wait(signal);
     } finally {

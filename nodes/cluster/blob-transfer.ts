@@ -204,7 +204,7 @@ export class BlobTransfer {
   async #stage(size: number): Promise<void> {
     await this.#attempt(async () => {
       if (this.#staging !== undefined || this.#isOver) return;
-      const staging = await this.#deps.blobs.stage();
+      const staging = await this.#deps.blobs.stage(size);
       this.#staging = staging;
       this.#blob = new GrowingBlob(staging, size, async () => await this.#deps.blobs.open(this.#digest));
       this.#opened.resolve(this.#blob);

@@ -10,6 +10,7 @@ import { Bell } from "./bell.ts";
 import { within } from "./deadline.ts";
 import { Tasks } from "./driver.ts";
 import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
+import { Silence } from "./silence.ts";
 
 export type FetchContentDeps = {
   readonly metadata: Metadata;
@@ -24,6 +25,8 @@ const FETCHES_MAX = 4;
 const HAVE_TIMEOUT_MS = 2_000;
 /** 4 MiB at 1 Mbit/s. */
 const READ_TIMEOUT_MS = 35_000;
+/** A link that was cut says nothing; another holder may be near. */
+const READ_SILENCE_MS_MAX = 3_000;
 const HOLDERS_ASKED_MAX = 8;
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 15_000;
@@ -160,7 +163,8 @@ export class FetchContent {
   async #fetchFrom(member: ReachableMember, digest: Digest): Promise<boolean> {
     if (this.#stopping.signal.aborted) return false;
     const { timers, metadata, telemetry } = this.#deps;
-    const read = async (signal: AbortSignal): Promise<Uint8Array | undefined> => await readAll(member, digest, signal);
+    const read = async (signal: AbortSignal): Promise<Uint8Array | undefined> =>
+      await this.#read(member, digest, signal);
     try {
       const bytes = await within(timers, READ_TIMEOUT_MS, read, this.#stopping.signal);
       if (bytes === undefined) return false;
@@ -181,21 +185,24 @@ export class FetchContent {
       return false;
     }
   }
-}
 
-/** The whole content; `undefined` when it is larger than any manifest may be. */
-async function readAll(
-  { link }: ReachableMember,
-  digest: Digest,
-  signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of link.readBlob(digest, 0, signal)) {
-    size += chunk.length;
-    if (size > MANIFEST_BYTES_MAX) return undefined;
-    // A chunk is only valid until the next is asked for.
-    chunks.push(Uint8Array.from(chunk));
+  /** The whole content; `undefined` when it is larger than any manifest may be. */
+  async #read({ link }: ReachableMember, digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const ending = new AbortController();
+    const silence = new Silence(this.#deps, READ_SILENCE_MS_MAX, () => ending.abort(new Error("fell silent")));
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of link.readBlob(digest, 0, AbortSignal.any([signal, ending.signal]))) {
+        silence.heard();
+        size += chunk.length;
+        if (size > MANIFEST_BYTES_MAX) return undefined;
+        // A chunk is only valid until the next is asked for.
+        chunks.push(Uint8Array.from(chunk));
+      }
+      return Buffer.concat(chunks);
+    } finally {
+      silence.cancel();
+    }
   }
-  return Buffer.concat(chunks);
 }

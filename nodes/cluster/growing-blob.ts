@@ -98,10 +98,13 @@ export class GrowingBlob {
     invariant(0 <= span.start && span.start <= span.end && span.end <= sizeTold, "a span lies within its blob");
     let at = span.start;
     let copy = this.#copy;
-    while (this.#state.kind !== "durable") {
+    while (true) {
       signal.throwIfAborted();
       if (this.#state.kind === "failed") throw this.#state.error;
-      if (this.#size !== sizeTold || (this.#copy !== copy && at > span.start)) throw startedOver();
+      if (this.#size !== sizeTold || (this.#copy !== copy && at > span.start)) {
+        throw unavailable("a holder sent wrong bytes; the transfer started over");
+      }
+      if (this.#state.kind === "durable") break;
 
       copy = this.#copy;
       const end = this.#state.kind === "growing" ? Math.min(this.#readable, span.end - HELD_BACK_BYTES) : at;
@@ -112,7 +115,6 @@ export class GrowingBlob {
         signal.throwIfAborted();
       }
     }
-    if (this.#size !== sizeTold || (this.#copy !== copy && at > span.start)) throw startedOver();
     yield* this.#stored({ start: at, end: span.end }, signal);
   }
 
@@ -133,7 +135,7 @@ export class GrowingBlob {
   async *#stored(span: ByteSpan, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     if (span.start === span.end) return;
     const stored = await this.#openStored();
-    if (stored === undefined) throw startedOver();
+    if (stored === undefined) throw unavailable("the blob was removed while it was read");
     try {
       for await (const chunk of stored.read(span)) {
         signal.throwIfAborted();
@@ -167,9 +169,9 @@ export class GrowingBlob {
   }
 }
 
-function startedOver(): RegistryError {
+function unavailable(message: string): RegistryError {
   return new RegistryError("UNAVAILABLE", undefined, {
-    message: "a holder sent wrong bytes; the transfer started over",
+    message,
     retryAfterSeconds: UNAVAILABLE_RETRY_AFTER_SECONDS,
   });
 }

@@ -1,5 +1,6 @@
 import type { NodeId } from "../../shared/identity.ts";
 import { unreachable } from "../../shared/invariant.ts";
+import { PeerError } from "../../shared/peer-error.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Greeting, PeerAddress, PeerLink, Peers } from "../ports/peers.ts";
 import type { Random } from "../ports/random.ts";
@@ -67,6 +68,8 @@ export class PeerDirectory {
   readonly #links: Map<PeerAddress, PeerLink>;
   readonly #listeners = new Set<() => void>();
   readonly #stopping = new AbortController();
+  /** What each peer that refuses this node has said, until it answers. */
+  readonly #refusals = new Map<PeerAddress, string>();
 
   constructor(deps: PeerDirectoryDeps) {
     this.#deps = deps;
@@ -164,8 +167,8 @@ export class PeerDirectory {
         this.#deps.fence(new Error(`${TROUBLES[effect.trouble]} (boot ${effect.said.boot} of ${effect.said.origin})`));
         return;
       case "report": {
-        const { node, region, cluster, origin, boot } = effect.said;
-        const fields = { address: effect.address, node, region, cluster, origin, boot };
+        const { node: peer, cluster, origin, boot } = effect.said;
+        const fields = { address: effect.address, peer, cluster, origin, boot };
         this.#deps.telemetry.log("error", TROUBLES[effect.trouble], fields);
         return;
       }
@@ -180,26 +183,48 @@ export class PeerDirectory {
     const deadline = new AbortController();
     const timer = this.#deps.timers.after(timeoutMs, () => deadline.abort(new Error("no answer in time")));
     const startedMs = this.#nowMs();
+    let said: Greeting | undefined;
     try {
-      const said = await link.greet(this.#deps.self, AbortSignal.any([deadline.signal, this.#stopping.signal]));
-      const nowMs = this.#nowMs();
-      const roundTripMs = nowMs - startedMs;
-      this.#give({ kind: "answered", address, greetingNumber, said, roundTripMs, nowMs });
-      this.#deps.telemetry.set("meridian_peer_round_trip_seconds", { peer: said.node }, roundTripMs / 1000);
-    } catch {
-      // Whatever the reason, it is one: the peer did not answer. The machine decides what follows.
-      this.#give({ kind: "failed", address, greetingNumber, nowMs: this.#nowMs() });
+      said = await link.greet(this.#deps.self, AbortSignal.any([deadline.signal, this.#stopping.signal]));
+    } catch (cause) {
+      // For the machine all reasons are one: the peer did not answer.
+      this.#tellRefusal(address, cause);
     } finally {
       timer.cancel();
     }
+
+    const nowMs = this.#nowMs();
+    if (said === undefined) return this.#give({ kind: "failed", address, greetingNumber, nowMs });
+    this.#refusals.delete(address);
+    this.#give({ kind: "answered", address, greetingNumber, said, roundTripMs: nowMs - startedMs, nowMs });
+    this.#tellRoundTrip(address);
+  }
+
+  /** Once: a mistake in a configuration does not go away by being asked about. */
+  #tellRefusal(address: PeerAddress, cause: unknown): void {
+    if (!(cause instanceof PeerError) || cause.kind !== "refused") return;
+    if (this.#refusals.get(address) === cause.message) return;
+    this.#refusals.set(address, cause.message);
+    this.#deps.telemetry.log("error", "a peer refuses this node", { address, problem: cause.message });
+  }
+
+  #tellRoundTrip(address: PeerAddress): void {
+    const view = this.#viewOf(address);
+    if (view?.said === undefined || view.smoothedRoundTripMs === undefined) return;
+    const seconds = view.smoothedRoundTripMs / 1000;
+    this.#deps.telemetry.set("meridian_peer_round_trip_seconds", { peer: view.said.node }, seconds);
+  }
+
+  #viewOf(address: PeerAddress): MemberView<Greeting> | undefined {
+    return this.#membership.members().find((member) => member.address === address);
   }
 
   #changed(address: PeerAddress): void {
     const { telemetry } = this.#deps;
-    const view = this.#membership.members().find((member) => member.address === address);
+    const view = this.#viewOf(address);
     telemetry.log("info", "a peer's reachability changed", {
       address,
-      node: view?.said?.node,
+      peer: view?.said?.node,
       reachability: view?.reachability,
     });
     this.#tellListeners();

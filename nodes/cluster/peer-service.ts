@@ -1,4 +1,6 @@
 import type { Digest } from "../../shared/digest.ts";
+import { RegistryError } from "../../shared/errors.ts";
+import { DIGESTS_ASKED_MAX } from "../../shared/limits.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
 import type { BlobFound, Greeting, NodeReport, PeerCalls, PeerService } from "../ports/peers.ts";
 import type { Blobs } from "../storage/blobs.ts";
@@ -16,9 +18,6 @@ export type PeerServiceDeps = {
   /** This node's account of itself. */
   readonly report: () => NodeReport;
 };
-
-/** Digests that one question may name. */
-const DIGESTS_ASKED_MAX = 1_000;
 
 /** Answers other nodes. Reads only: what a peer says never changes anything here except through a stream this node follows. */
 export function createPeerService(deps: PeerServiceDeps): PeerService {
@@ -56,7 +55,7 @@ async function held(
   return found;
 }
 
-/** @throws when neither a blob nor a manifest of that digest is here, or it is shorter than `offset`. */
+/** @throws {RegistryError} `BLOB_UNKNOWN` when neither a blob nor a manifest of that digest is here, or it is shorter than `offset`. */
 async function* readBlob(
   { metadata, blobs }: Pick<PeerServiceDeps, "metadata" | "blobs">,
   digest: Digest,
@@ -66,12 +65,12 @@ async function* readBlob(
   const blob = await blobs.open(digest);
   if (blob === undefined) {
     const bytes = await metadata.reader.content(digest);
-    if (bytes === undefined || offset > bytes.length) throw new Error(`${digest} is not here`);
+    if (bytes === undefined || offset > bytes.length) throw new RegistryError("BLOB_UNKNOWN", { digest });
     if (offset < bytes.length) yield bytes.subarray(offset);
     return;
   }
   try {
-    if (offset > blob.size) throw new Error(`${digest} ends before byte ${offset}`);
+    if (offset > blob.size) throw new RegistryError("BLOB_UNKNOWN", { digest, offset });
     for await (const chunk of blob.read({ start: offset, end: blob.size })) {
       if (signal.aborted) return;
       yield chunk;

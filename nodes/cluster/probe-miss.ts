@@ -1,4 +1,3 @@
-import type { Digest } from "../../shared/digest.ts";
 import { InvariantError } from "../../shared/invariant.ts";
 import { MISS_PROBE_PEERS, MISS_PROBE_TIMEOUT_MS } from "../../shared/limits.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
@@ -7,32 +6,31 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import { within } from "./deadline.ts";
+import { keepArrived } from "./keep-arrived.ts";
 import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
 
 export type ProbeMissDeps = {
   readonly metadata: Metadata;
-  readonly directory: PeerDirectory;
+  readonly directory: Pick<PeerDirectory, "reachable">;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
 };
 
-/** A peer where the repository has the blob. */
-export type ProbedHolder = { readonly member: ReachableMember; readonly size: number };
-
 const NEGATIVE_MS = 1_000;
 const NEGATIVES_MAX = 10_000;
 
+type Result = "found" | "unknown" | "unreachable";
+
 /**
  * The last question before a 404. A client that pushed in one region and pulls in another may be faster than
- * replication; so whoever misses something asks the nearest peers, once and in one round trip. Callers who miss the
- * same thing share one question, and a "no" is remembered for a moment, so that clients who keep asking for what
- * does not exist cannot make the nodes busy with each other.
+ * replication; so whoever misses a tag or a manifest asks the nearest peers, once and in one round trip. Callers who
+ * miss the same thing share one question, and a "no" is remembered for a moment, so that clients who keep asking
+ * for what does not exist cannot make the nodes busy with each other.
  */
 export class ProbeMiss {
   readonly #deps: ProbeMissDeps;
-  readonly #manifests = new Map<string, Promise<boolean>>();
-  readonly #blobs = new Map<string, Promise<ProbedHolder | undefined>>();
+  readonly #underWay = new Map<string, Promise<boolean>>();
   /** Until when a "no" holds, oldest first. */
   readonly #negatives = new Map<string, number>();
 
@@ -44,50 +42,12 @@ export class ProbeMiss {
   async manifest(repo: RepositoryName, reference: Reference): Promise<boolean> {
     const name = reference.kind === "tag" ? reference.tag : reference.digest;
     const key = `${reference.kind} ${repo} ${name}`;
-    const found = await this.#once(this.#manifests, key, async () => {
-      return await this.#ask("manifest", async (member, signal) => await this.#lookUp(member, repo, reference, signal));
-    });
-    return found ?? false;
-  }
-
-  /** A peer whose repository `repo` has the blob. */
-  async blob(repo: RepositoryName, digest: Digest): Promise<ProbedHolder | undefined> {
-    return await this.#once(this.#blobs, `blob ${repo} ${digest}`, async () => {
-      return await this.#ask("blob", async (member, signal) => {
-        const found = await member.link.have(repo, [digest], signal);
-        const blob = found.find((candidate) => candidate.digest === digest && candidate.isLinked);
-        return blob === undefined ? undefined : { member, size: blob.size };
-      });
-    });
-  }
-
-  async #lookUp(
-    { link }: ReachableMember,
-    repo: RepositoryName,
-    reference: Reference,
-    signal: AbortSignal,
-  ): Promise<true | undefined> {
-    const changes = await link.lookup(repo, reference, signal);
-    if (changes.length === 0) return undefined;
-    await this.#deps.metadata.commit({ kind: "live", changes });
-    return true;
-  }
-
-  async #once<Found>(
-    underWay: Map<string, Promise<Found | undefined>>,
-    key: string,
-    ask: () => Promise<Found | undefined>,
-  ): Promise<Found | undefined> {
-    const { clock } = this.#deps;
-    if ((this.#negatives.get(key) ?? Number.NEGATIVE_INFINITY) > clock.monotonicMs()) return undefined;
-    const running = underWay.get(key);
-    if (running !== undefined) return await running;
-
-    const asked = ask().finally(() => underWay.delete(key));
-    underWay.set(key, asked);
-    const found = await asked;
-    if (found === undefined) this.#remember(key);
-    return found;
+    if ((this.#negatives.get(key) ?? Number.NEGATIVE_INFINITY) > this.#deps.clock.monotonicMs()) return false;
+    const asked = this.#underWay.get(key) ?? this.#ask(repo, reference).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, asked);
+    const isFound = await asked;
+    if (!isFound) this.#remember(key);
+    return isFound;
   }
 
   #remember(key: string): void {
@@ -97,37 +57,43 @@ export class ProbeMiss {
     if (this.#negatives.size > NEGATIVES_MAX && oldest !== undefined) this.#negatives.delete(oldest);
   }
 
-  /** The first answer that is not `undefined`; then the others are not waited for. */
-  async #ask<Found>(
-    kind: "manifest" | "blob",
-    ask: (member: ReachableMember, signal: AbortSignal) => Promise<Found | undefined>,
-  ): Promise<Found | undefined> {
-    const { directory, timers, telemetry } = this.#deps;
+  async #ask(repo: RepositoryName, reference: Reference): Promise<boolean> {
+    const { directory, telemetry } = this.#deps;
     const peers = directory.reachable().slice(0, MISS_PROBE_PEERS);
+    const result = await this.#firstAnswer(peers, repo, reference);
+    telemetry.count("meridian_miss_probes_total", { kind: "manifest", result });
+    return result === "found";
+  }
+
+  /** Once one of them has found it, the others are not waited for. */
+  async #firstAnswer(peers: readonly ReachableMember[], repo: RepositoryName, reference: Reference): Promise<Result> {
+    const { timers } = this.#deps;
     const decided = new AbortController();
     const unknownTo: ReachableMember[] = [];
-    const askOne = async (member: ReachableMember): Promise<Found> => {
-      const answer = await within(
-        timers,
-        MISS_PROBE_TIMEOUT_MS,
-        async (signal) => await ask(member, signal),
-        decided.signal,
-      );
-      if (answer !== undefined) return answer;
+    const askOne = async (member: ReachableMember): Promise<Result> => {
+      const call = async (signal: AbortSignal): Promise<boolean> => await this.#lookUp(member, repo, reference, signal);
+      if (await within(timers, MISS_PROBE_TIMEOUT_MS, call, decided.signal)) return "found";
       unknownTo.push(member);
       throw new UnknownThereError();
     };
     try {
-      const found = await Promise.any(peers.map(async (member) => await askOne(member)));
-      telemetry.count("meridian_miss_probes_total", { kind, result: "found" });
-      return found;
+      return await Promise.any(peers.map(async (member) => await askOne(member)));
     } catch (cause) {
       rethrowOwnMistake(cause);
-      telemetry.count("meridian_miss_probes_total", { kind, result: unknownTo.length > 0 ? "unknown" : "unreachable" });
-      return undefined;
+      return unknownTo.length > 0 ? "unknown" : "unreachable";
     } finally {
       decided.abort(new Error("another peer has answered"));
     }
+  }
+
+  async #lookUp(
+    member: ReachableMember,
+    repo: RepositoryName,
+    reference: Reference,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const changes = await member.link.lookup(repo, reference, signal);
+    return changes.length > 0 && (await keepArrived(this.#deps, member, { kind: "live", changes }));
   }
 }
 

@@ -17,7 +17,7 @@ const FIRST_ACK_TIMEOUT_MS = 10_000;
 const OP_BYTES_SMOOTHING = 1 / 16;
 
 export type PublishDeps = {
-  readonly metadata: Metadata;
+  readonly metadata: Pick<Metadata, "self" | "held" | "closedHlc" | "onCommitted" | "ownOpsFrom">;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
@@ -98,34 +98,47 @@ export class Publish {
     return this.#afterAck(stream);
   }
 
+  /**
+   * Order law, which followers rely on: heads that name an own op which has not been sent come only right after an op,
+   * or when the log has lost that op and the follower must pull it.
+   */
   async *#framesFrom(start: number, stream: Stream, ended: AbortSignal): AsyncGenerator<PublisherFrame, void, void> {
     const { metadata, clock, timers } = this.#deps;
     let next = start;
+    let lost = 0;
     let told: VersionVector | undefined;
     let toldAtMs = Number.NEGATIVE_INFINITY;
+    let hasJustSent = false;
     while (!ended.aborted) {
       // The promise is read before what is held, which it speaks of.
       const closed = metadata.closedHlc();
       const held = metadata.held();
       const isNews = told?.equals(held) !== true;
       const headsDueMs = toldAtMs + (isNews ? HEADS_PERIOD_MS : HEADS_IDLE_MS) - clock.monotonicMs();
-      if (headsDueMs <= 0) {
-        told = held;
-        toldAtMs = clock.monotonicMs();
-        yield { kind: "heads", held, closed, wallMs: clock.wallMs() };
-        continue;
-      }
 
       // A follower that has fallen out of the log catches up by a pull, and says so.
       next = Math.max(next, this.#afterAck(stream) ?? next);
-      const batch = held.upto(metadata.self.origin) >= next ? await metadata.ownOpsFrom(next) : undefined;
-      if (batch === undefined) {
+      const isBehind = next <= held.upto(metadata.self.origin);
+      const isHeadsTurn = hasJustSent && headsDueMs <= 0;
+      const batch = isBehind && !isHeadsTurn ? await metadata.ownOpsFrom(next) : undefined;
+      if (batch !== undefined) {
+        next = batch.from + batch.ops.length;
+        hasJustSent = true;
+        this.#measure(batch.ops);
+        yield { kind: "ops", batch };
+        continue;
+      }
+
+      const isLost = isBehind && !isHeadsTurn && lost !== next;
+      if (headsDueMs > 0 && !isLost) {
         await stream.bell.rungWithin(timers, headsDueMs, ended);
         continue;
       }
-      next = batch.from + batch.ops.length;
-      this.#measure(batch.ops);
-      yield { kind: "ops", batch };
+      if (isLost) lost = next;
+      told = held;
+      hasJustSent = false;
+      yield { kind: "heads", held, closed, wallMs: clock.wallMs() };
+      toldAtMs = clock.monotonicMs();
     }
   }
 

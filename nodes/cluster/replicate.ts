@@ -1,4 +1,3 @@
-import { MalformedBytesError } from "../../shared/bytes.ts";
 import { decodeOp } from "../../shared/change.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { wallMsOf } from "../../shared/hlc.ts";
@@ -11,10 +10,10 @@ import type { Greeting, LagFrom, OpBatch, PublisherFrame, PullFrame, SubscriberF
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer, Timers } from "../ports/timers.ts";
 import { Replication, type ReplicationEffect, type ReplicationInput } from "../protocol/replication.ts";
-import type { Arrived, Metadata } from "../storage/metadata.ts";
-import { EquivocationError } from "../storage/op-log.ts";
+import type { Metadata } from "../storage/metadata.ts";
 import { Bell } from "./bell.ts";
 import { Alarm, Driver, Tasks } from "./driver.ts";
+import { keepArrived, senselessness, tellRefusal } from "./keep-arrived.ts";
 import { Latest } from "./latest.ts";
 import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
 import { Publish } from "./publish.ts";
@@ -108,10 +107,12 @@ export class Replicate {
 
   /**
    * Answers `PeerCalls.pull`.
-   * @throws when too many sessions are being served: the caller tries another peer, or again.
+   * @throws {RegistryError} `TOOMANYREQUESTS`: the caller tries another peer, or again.
    */
   async *missing(have: VersionVector, signal: AbortSignal): AsyncGenerator<PullFrame, void, void> {
-    if (this.#pullsServed >= PULLS_SERVED_MAX) throw new Error("too many catch-up sessions at once");
+    if (this.#pullsServed >= PULLS_SERVED_MAX) {
+      throw new RegistryError("TOOMANYREQUESTS", { sessionsMax: PULLS_SERVED_MAX });
+    }
     this.#pullsServed += 1;
     try {
       for await (const frame of this.#deps.metadata.missing(have)) {
@@ -266,7 +267,7 @@ export class Replicate {
     if (member === undefined || stream === undefined) return;
     stream.applying += 1;
     this.#tasks.begin(async () => {
-      const isKept = (await this.#commit(member, { kind: "ops", batch })) && this.#holds(batch);
+      const isKept = (await keepArrived(this.#deps, member, { kind: "ops", batch })) && this.#holds(batch);
       stream.applying -= 1;
       stream.applied.ring();
       if (isKept) this.#observe(batch);
@@ -301,7 +302,7 @@ export class Replicate {
       for await (const frame of member.link.pull(this.#deps.metadata.held(), signal)) {
         if (signal.aborted) break;
         silence.pause();
-        if (!(await this.#commit(member, frame))) return "refused";
+        if (!(await keepArrived(this.#deps, member, frame))) return "refused";
         silence.heard();
         isComplete = frame.kind === "end";
       }
@@ -313,35 +314,15 @@ export class Replicate {
     }
   }
 
-  /** Whether what `member` sent is durable now; of what is refused nothing is kept. */
-  async #commit(member: ReachableMember, arrived: Arrived): Promise<boolean> {
-    try {
-      await this.#deps.metadata.commit(arrived);
-      return true;
-    } catch (cause) {
-      if (cause instanceof InvariantError) throw cause;
-      this.#tellRefusal(member, cause);
-      return false;
-    }
-  }
-
   /** How a call to `member` ended that threw `cause`: the link's fault, or the peer's, who failed or made no sense. */
   #endOf(member: ReachableMember, cause: unknown): "broken" | "refused" {
     if (cause instanceof InvariantError) throw cause;
+    // Too many ask at once: that passes.
+    if (cause instanceof PeerError && cause.code === "TOOMANYREQUESTS") return "broken";
     const isPeersFault = cause instanceof PeerError && (cause.kind === "failed" || cause.kind === "refused");
-    if (!isPeersFault && refusalOf(cause) === undefined) return "broken";
-    this.#tellRefusal(member, cause);
+    if (!isPeersFault && senselessness(cause) === undefined) return "broken";
+    tellRefusal(this.#deps, member, cause);
     return "refused";
-  }
-
-  #tellRefusal(member: ReachableMember, cause: unknown): void {
-    const { telemetry, metadata } = this.#deps;
-    // A fenced node refuses everything, and has said so.
-    if (metadata.isFenced() !== undefined) return;
-    const reason = refusalOf(cause);
-    if (reason !== undefined) telemetry.count("meridian_replication_refused_total", { reason });
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    telemetry.log("error", "could not keep what a peer sent", { peer: member.greeting.node, reason, problem });
   }
 
   #observe({ ops, origin }: OpBatch): void {
@@ -376,12 +357,4 @@ export class Replicate {
     this.#lookAround();
     this.#gaugesTimer = timers.after(GAUGES_PERIOD_MS, () => this.#setGauges());
   }
-}
-
-/** A value of the label `reason`; `undefined` when it is not what the peer sent that is wrong. */
-function refusalOf(cause: unknown): "chain" | "malformed" | undefined {
-  if (cause instanceof EquivocationError) return "chain";
-  if (cause instanceof MalformedBytesError) return "malformed";
-  // A manifest that came along and is none.
-  return cause instanceof RegistryError && cause.code !== "UNAVAILABLE" ? "malformed" : undefined;
 }

@@ -38,7 +38,8 @@ export class Silence {
   #look(): void {
     const quietMs = this.#isPaused ? 0 : this.#deps.clock.monotonicMs() - this.#heardAtMs;
     const leftMs = this.#limitMs - quietMs;
+    // Rounded up: a fraction too small to move the clock would be waited for without end.
     if (leftMs <= 0) this.#tell();
-    else this.#timer = this.#deps.timers.after(leftMs, () => this.#look());
+    else this.#timer = this.#deps.timers.after(Math.ceil(leftMs), () => this.#look());
   }
 }

@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
 
 import { RegistryError } from "../../shared/errors.ts";
-import { UNAVAILABLE_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
+import { BODY_IDLE_MS_MAX, UNAVAILABLE_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
 import type { UploadPlace } from "../registry/locate-upload.ts";
 import type { Call, Desk } from "./call.ts";
 import { bytesReply, type Headers, type Reply } from "./reply.ts";
@@ -29,6 +29,8 @@ const REPLY_HEADERS: readonly string[] = [
 ];
 /** An answer about an upload is empty or an error document. */
 const REPLY_BYTES_MAX = 64 * 1024;
+/** Longer than a client may be silent, whose pace the request has, and than a blob takes to be committed. */
+const SILENCE_MS_MAX = 2 * BODY_IDLE_MS_MAX;
 
 export function isForwarded({ headers }: Call): boolean {
   return headers[FORWARDED_BY] !== undefined;
@@ -52,8 +54,13 @@ export async function forwardUpload(
     headers: { ...headersToSend(call), [FORWARDED_BY]: self.node },
     signal: call.signal,
   });
+  // A cut line says nothing: without this the client would wait for ever.
+  onward.setTimeout(SILENCE_MS_MAX, () => onward.destroy(new Error("the other node is silent")));
   try {
-    return await replyOf(await answerTo(onward, call));
+    const reply = await replyOf(await answerTo(onward, call));
+    // What it has not read it does not want.
+    if (!call.body.isComplete) onward.destroy();
+    return reply;
   } catch (cause) {
     onward.destroy();
     call.signal.throwIfAborted();

@@ -31,13 +31,16 @@ export async function getCatalog(call: Call, { operations }: Desk): Promise<Repl
   return jsonReply(200, { repositories: entries }, link);
 }
 
-/** Several `artifactType` parameters ask for any of them, as containerd means it. */
+/**
+ * Several `artifactType` parameters ask for any of them, as containerd means it. Without `n` the bytes alone end a page,
+ * because containerd and go-containerregistry read no second one.
+ */
 export async function getReferrers(call: Call, { operations }: Desk): Promise<Reply> {
   const repo = parseRepositoryName(placeholder(call, "name"));
   const subject = parseDigest(placeholder(call, "digest"));
   const { query } = call.target;
   const artifactTypes = query.all("artifactType").filter((type) => type !== "");
-  const { limit, after } = parsePage(query, PAGE_ENTRIES_MAX);
+  const { limit, after } = parsePage(query, undefined);
   const { entries, hasMore } = await operations.listReferrers.run({ repo, subject, artifactTypes, after, limit });
 
   const last = hasMore ? entries.at(-1)?.digest : undefined;
@@ -66,7 +69,7 @@ export function discover(): Reply {
 
 function linkAfter(
   path: string,
-  limit: number,
+  limit: number | undefined,
   last: string | undefined,
   extra: readonly (readonly [string, string])[] = [],
 ): Headers {

@@ -43,7 +43,7 @@ const FAILURES: ReadonlyMap<string, ParseFailure> = new Map([
 ]);
 
 export type MalformedDeps = {
-  readonly reception: Pick<Reception, "hasBegunToAnswer">;
+  readonly reception: Pick<Reception, "hasBegunToAnswer" | "isAnswerDue">;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
 };
@@ -56,7 +56,9 @@ export function answerMalformed(error: { readonly code?: string }, socket: Socke
   const { reception, timers, telemetry } = deps;
   // What still comes after the refusal fails again, and has been answered.
   if (socket.writableEnded) return;
-  if (error.code === "ECONNRESET" || !socket.writable || reception.hasBegunToAnswer(socket)) {
+  const isGone = error.code === "ECONNRESET" || !socket.writable;
+  if (!isGone && reception.isAnswerDue(socket, () => answerMalformed(error, socket, deps))) return;
+  if (isGone || reception.hasBegunToAnswer(socket)) {
     socket.destroy();
     return;
   }
@@ -66,7 +68,9 @@ export function answerMalformed(error: { readonly code?: string }, socket: Socke
 }
 
 /** This is no proxy. */
-export function refuseConnect(socket: Socket, timers: Timers): void {
+export function refuseConnect(socket: Socket, deps: Omit<MalformedDeps, "telemetry">): void {
+  const { reception, timers } = deps;
+  if (reception.isAnswerDue(socket, () => refuseConnect(socket, deps))) return;
   const message = "the operation is unsupported";
   writeRefusal(socket, { status: 405, phrase: "Method Not Allowed", reason: "malformed", message }, timers);
 }

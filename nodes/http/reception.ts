@@ -12,8 +12,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import { CLIENT_GONE, recordOutcome } from "./access-log.ts";
-import type { Call, Desk, Listener, Route } from "./call.ts";
-import { type Headers, type Reply, withHeaders } from "./reply.ts";
+import { type Call, type Desk, headerOf, type Listener, type Route } from "./call.ts";
+import { emptyReply, type Headers, type Reply, withHeaders } from "./reply.ts";
 import { isFault, replyToError } from "./reply-error.ts";
 import { ClientGoneError, RequestBody } from "./request-body.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -30,6 +30,9 @@ export type ReceptionDeps = {
   /** Of a body or a reader; `BODY_IDLE_MS_MAX` unless a test is in a hurry. */
   readonly idleMs: number | undefined;
 };
+
+/** A host, perhaps with a port: what may stand in a header. */
+const NAMESPACE = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 
 /** Until there is authentication. */
 const ANONYMOUS = "anonymous";
@@ -58,6 +61,9 @@ export class Reception {
   readonly #underWay = new Set<AbortController>();
   /** By connection; of several requests on one, the last that came. */
   readonly #answering = new WeakMap<Socket, ServerResponse>();
+  #ended: PromiseWithResolvers<undefined> | undefined;
+  /** Answers that the refusal of their connection waits for. */
+  readonly #awaited = new WeakSet<ServerResponse>();
   #isClosing = false;
 
   constructor(deps: ReceptionDeps) {
@@ -80,30 +86,72 @@ export class Reception {
     return response !== undefined && response.headersSent && !response.writableFinished;
   }
 
+  /** Resolves when nothing is being answered. */
+  async ended(): Promise<void> {
+    if (this.#underWay.size === 0) return;
+    this.#ended ??= Promise.withResolvers();
+    await this.#ended.promise;
+  }
+
+  /**
+   * Whether a request that came in whole still has its answer to come on `socket`, which a refusal of what follows must not
+   * take the place of. `then` runs after it, once, however often this is asked meanwhile.
+   */
+  isAnswerDue(socket: Socket, then: () => void): boolean {
+    const response = this.#answering.get(socket);
+    if (response?.req.complete !== true || response.writableFinished) return false;
+    if (!this.#awaited.has(response)) response.once("close", then);
+    this.#awaited.add(response);
+    return true;
+  }
+
   /** Never rejects. */
   async receive(arrival: Arrival): Promise<void> {
-    const { clock, telemetry, listener } = this.#deps;
-    const startedMs = clock.monotonicMs();
+    const { request, response, rawTarget } = arrival;
     const leaving = new AbortController();
     const onClose = (): void => leaving.abort(new ClientGoneError("the client went away"));
-    arrival.response.once("close", onClose);
-    this.#answering.set(arrival.request.socket, arrival.response);
-    this.#underWay.add(leaving);
-    this.#showInFlight();
+    // An error of the connection is told by its close as well; nobody may be missing to hear it.
+    response.once("close", onClose).on("error", onClose);
+    this.#answering.set(request.socket, response);
+    this.#begin(leaving);
+    try {
+      await this.#receive(arrival, leaving.signal);
+    } catch (cause) {
+      this.#deps.telemetry.log("error", "a request failed", { path: rawTarget.split("?", 1)[0], cause });
+      response.destroy();
+    } finally {
+      response.off("close", onClose);
+      this.#end(leaving);
+    }
+  }
 
-    const wire = this.#wireOf(arrival, leaving.signal);
+  async #receive(arrival: Arrival, signal: AbortSignal): Promise<void> {
+    const { clock, telemetry, listener } = this.#deps;
+    const { request, rawTarget } = arrival;
+    const startedMs = clock.monotonicMs();
+    const wire = this.#wireOf(arrival, signal);
+
     const answered = await this.#answer(arrival, wire);
     const delivered = await this.#deliver(answered, arrival, wire);
 
-    arrival.response.off("close", onClose);
-    this.#underWay.delete(leaving);
-    this.#showInFlight();
-    const { request, rawTarget } = arrival;
     const { route, placeholders } = answered;
     const { receivedBytes } = wire.body;
     const durationMs = clock.monotonicMs() - startedMs;
     const outcome = { listener, request, rawTarget, route, placeholders, receivedBytes, durationMs, ...delivered };
     recordOutcome(outcome, telemetry);
+  }
+
+  #begin(leaving: AbortController): void {
+    this.#underWay.add(leaving);
+    this.#showInFlight();
+  }
+
+  #end(leaving: AbortController): void {
+    this.#underWay.delete(leaving);
+    this.#showInFlight();
+    if (this.#underWay.size > 0) return;
+    this.#ended?.resolve(undefined);
+    this.#ended = undefined;
   }
 
   #wireOf({ request, response, isContinueExpected }: Arrival, signal: AbortSignal): Wire {
@@ -128,7 +176,9 @@ export class Reception {
 
       ({ route, placeholders } = found);
       const call: Call = { method, target, placeholders, headers: request.headers, body, actor: ANONYMOUS, signal };
-      return { reply: await route.answer(call, this.#deps.desk), route, placeholders, error: undefined };
+      await awaitVersion(call, this.#deps.desk);
+      const reply = withHeaders(await route.answer(call, this.#deps.desk), namespaceTold(target));
+      return { reply, route, placeholders, error: undefined };
     } catch (error) {
       return { reply: replyToError(error), route, placeholders, error };
     }
@@ -141,9 +191,10 @@ export class Reception {
       const sentBytes = await sendReply(withHeaders(reply, this.#headersFor(arrival)), wire);
       return { status: reply.status, code: codeOf(error), sentBytes };
     } catch (failure) {
-      if (isGone(failure, wire)) return { status: CLIENT_GONE, code: undefined, sentBytes: 0 };
-      if (wire.response.headersSent) {
+      if (isGone(failure, wire)) return await abandon(emptyReply(reply.status), wire);
+      if (wire.response.headersSent || error !== undefined) {
         this.#tellFault("an answer broke off", route, failure);
+        wire.response.destroy();
         return { status: reply.status, code: "BROKEN_OFF", sentBytes: 0 };
       }
       // The body failed before its first byte: that can still be said.
@@ -199,6 +250,8 @@ function problemWithHead({
   httpVersionMinor,
   headers,
 }: IncomingMessage): HeadProblem | undefined {
+  // Node's parser knows a 0.9 and a 2.0 as well, and reads both like 1.1.
+  if (httpVersionMajor !== 1) return { reason: "malformed", status: 400, message: "only HTTP/1.1 is spoken here" };
   // Names and values take turns.
   const names = rawHeaders.filter((_, index) => index % 2 === 0);
   if (names.length > HEADERS_MAX) {
@@ -206,14 +259,14 @@ function problemWithHead({
   }
 
   const hosts = names.filter((name) => name.toLowerCase() === "host").length;
-  const isHostNeeded = httpVersionMajor > 1 || httpVersionMinor > 0;
+  const isHostNeeded = httpVersionMinor > 0;
   if (hosts > 1 || (hosts === 0 && isHostNeeded)) {
     return { reason: "host", status: 400, message: hosts > 1 ? "more than one Host" : "no Host" };
   }
 
   const coding = headers["transfer-encoding"];
   if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") {
-    return { reason: "headers", status: 501, message: "Transfer-Encoding other than chunked is not supported" };
+    return { reason: "headers", status: 400, message: "Transfer-Encoding other than chunked is not supported" };
   }
   return undefined;
 }
@@ -224,6 +277,23 @@ function unknownEndpoint(): RegistryError {
 
 function refusal(error: RegistryError, headers: Headers): Answered {
   return { reply: withHeaders(replyToError(error), headers), route: undefined, placeholders: new Map(), error };
+}
+
+/**
+ * Whose content a client takes this to be, when it asks a mirror. Said back and otherwise ignored: here a repository is
+ * named by its path alone, and no name a client sends is ever called. Source: distribution-spec, "Registry Proxying".
+ */
+function namespaceTold({ path, query }: Target): Headers {
+  const namespace = query.first("ns");
+  if (namespace === undefined || !path.startsWith("/v2") || !NAMESPACE.test(namespace)) return {};
+  return { "OCI-Namespace": namespace };
+}
+
+/** A read that says what its caller has seen never shows an older state. */
+async function awaitVersion(call: Call, { operations }: Desk): Promise<void> {
+  const token = headerOf(call, "meridian-min-version");
+  const isRead = call.method === "GET" || call.method === "HEAD";
+  if (token !== undefined && isRead) await operations.awaitVersion.run(token, call.signal);
 }
 
 /** Nobody is left to hear the answer. */

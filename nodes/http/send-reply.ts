@@ -28,11 +28,6 @@ export type Wire = {
   readonly signal: AbortSignal;
 };
 
-/** A reader that takes next to nothing, or none at all. */
-class SlowReaderError extends Error {
-  override readonly name = "SlowReaderError";
-}
-
 /**
  * Resolves with the bytes of the body that were sent. A stream's first chunk is there before the head goes out, so that
  * a stream which fails at once can still be answered with an error.
@@ -128,7 +123,7 @@ async function sendChunk(chunk: Uint8Array, { response, timers, idleMs, signal }
   if (signal.aborted || response.destroyed) throw new ClientGoneError("the client went away while it was reading");
   const taken = Promise.withResolvers<undefined>();
   const onAbort = (): void => taken.reject(new ClientGoneError("the client went away while it was reading"));
-  const timer = timers.after(idleMs, () => taken.reject(new SlowReaderError("the client stopped reading")));
+  const timer = timers.after(idleMs, () => taken.reject(new ClientGoneError("the client stopped reading")));
   signal.addEventListener("abort", onAbort, { once: true });
   response.write(chunk, (error) => {
     if (error === null || error === undefined) taken.resolve(undefined);

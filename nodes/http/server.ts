@@ -13,13 +13,7 @@ import { type FastifyInstance, fastify } from "fastify";
 import type { HostPort } from "../../shared/host-port.ts";
 import type { NodeIdentity } from "../../shared/identity.ts";
 import { invariant } from "../../shared/invariant.ts";
-import {
-  HEADER_BYTES_MAX,
-  HEADERS_MAX,
-  HEADERS_TIMEOUT_MS,
-  KEEP_ALIVE_MS,
-  STOP_GRACE_MS_MAX,
-} from "../../shared/limits.ts";
+import { HEADER_BYTES_MAX, HEADERS_TIMEOUT_MS, KEEP_ALIVE_MS, STOP_GRACE_MS_MAX } from "../../shared/limits.ts";
 import type { Health } from "../node.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
@@ -44,6 +38,8 @@ export type HttpDeps = {
   readonly telemetry: Telemetry;
   /** Milliseconds after which a silent body or reader is given up; `BODY_IDLE_MS_MAX` unless a test is in a hurry. */
   readonly idleMs?: number;
+  /** Milliseconds that a head may take; `HEADERS_TIMEOUT_MS` likewise. */
+  readonly headsMs?: number;
   /** Milliseconds that requests under way are given when the node stops; `STOP_GRACE_MS_MAX` likewise. */
   readonly stopGraceMs?: number;
 };
@@ -97,7 +93,7 @@ async function open(listener: Listener, { host, port }: HostPort, desk: Desk, de
   const table = new RouteTable(ROUTES.filter(({ listeners }) => listeners.includes(listener)));
   const { clock, timers, telemetry, idleMs } = deps;
   const reception = new Reception({ listener, table, desk, clock, timers, telemetry, idleMs });
-  const app = createApp((error, socket) => answerMalformed(error, socket, { reception, timers, telemetry }));
+  const app = createApp(deps, (error, socket) => answerMalformed(error, socket, { reception, timers, telemetry }));
   const continuing = new WeakSet<IncomingMessage>();
 
   app.addHook("onRequest", async (request, reply) => {
@@ -117,16 +113,20 @@ async function open(listener: Listener, { host, port }: HostPort, desk: Desk, de
   app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
     app.routing(request, response);
   });
-  app.server.on("connect", (_request: IncomingMessage, socket: Socket) => refuseConnect(socket, timers));
+  app.server.on("connect", (_request: IncomingMessage, socket: Socket) => refuseConnect(socket, { reception, timers }));
+  // Out of file handles, say: the connection is lost and the listener is not.
+  app.server.on("error", (cause: Error) => telemetry.log("error", "a listener failed", { listener, cause }));
   countConnections(app, listener, telemetry);
-  app.server.maxHeadersCount = HEADERS_MAX + 1;
 
   // Fastify opens a second server for the other family behind this name; one is what the configuration says.
   await app.listen({ host: host === "localhost" ? "127.0.0.1" : host, port });
   return { app, reception, address: addressOf(app) };
 }
 
-function createApp(onMalformed: (error: { readonly code?: string }, socket: Socket) => void): FastifyInstance {
+function createApp(
+  { headsMs = HEADERS_TIMEOUT_MS }: Pick<HttpDeps, "headsMs">,
+  onMalformed: (error: { readonly code?: string }, socket: Socket) => void,
+): FastifyInstance {
   return fastify({
     logger: false,
     // Fastify's router sees this and nothing else.
@@ -139,7 +139,7 @@ function createApp(onMalformed: (error: { readonly code?: string }, socket: Sock
     trustProxy: false,
     http: {
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      headersTimeout: headsMs,
       connectionsCheckingInterval: HEADS_CHECKED_MS,
       insecureHTTPParser: false,
       // Answered by `Reception`, in the words of this API.
@@ -151,14 +151,21 @@ function createApp(onMalformed: (error: { readonly code?: string }, socket: Sock
 
 async function close({ app, reception }: Opened, { timers, stopGraceMs = STOP_GRACE_MS_MAX }: HttpDeps): Promise<void> {
   reception.close();
-  const closed = new AbortController();
-  const closing = app.close().then(() => closed.abort());
-  await timers.sleep(stopGraceMs, closed.signal).catch(() => undefined);
-  if (!closed.signal.aborted) {
+  const closing = app.close();
+  if (!(await isDoneWithin(timers, stopGraceMs, closing))) {
     reception.abort();
     app.server.closeAllConnections();
   }
   await closing;
+  // A write that has begun is finished although nobody waits for the answer: below this the store is closed next.
+  await isDoneWithin(timers, stopGraceMs, reception.ended());
+}
+
+async function isDoneWithin(timers: Timers, limitMs: number, work: Promise<void>): Promise<boolean> {
+  const done = new AbortController();
+  const finished = work.finally(() => done.abort());
+  await Promise.race([finished, timers.sleep(limitMs, done.signal).catch(() => undefined)]);
+  return done.signal.aborted;
 }
 
 function stoppingHealth(health: Health): Health {

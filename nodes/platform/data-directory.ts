@@ -51,7 +51,9 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
 async function makeRoot(root: string): Promise<void> {
   try {
     const made = await mkdir(root, { recursive: true, mode: 0o700 });
-    if (made !== undefined) await syncFolder(dirname(made));
+    if (made === undefined) return;
+    // Each folder that was made on the way is a new name in the one above it.
+    for (let folder = root; folder !== dirname(made); folder = dirname(folder)) await syncFolder(dirname(folder));
   } catch (cause) {
     throw new DataDirectoryError(`cannot make the data directory ${root}: ${codeOf(cause) ?? String(cause)}`, {
       cause,

@@ -29,7 +29,10 @@ export type OpBatch = {
   readonly origin: Origin;
   readonly from: number;
   readonly ops: readonly Uint8Array[];
-  /** The origin's hash chain after the last op, 16 bytes: one dot can never have two contents unseen. */
+  /**
+   * The origin's hash chain after the last op, 16 bytes: one dot can never have two contents unseen. Empty when the
+   * sender does not know it, because it caught up without ops.
+   */
   readonly chain: Uint8Array;
 };
 
@@ -93,7 +96,7 @@ export type LagFrom = {
   readonly lagMs: number;
 };
 
-/** Calls throw when the peer cannot be reached, answers with an error, or `signal` aborts. */
+/** Calls throw a `PeerError` (shared/peer-error.ts) when the peer cannot be reached, answers with an error, or `signal` aborts. */
 export type PeerCalls = {
   readonly greet: (greeting: Greeting, signal: AbortSignal) => Promise<Greeting>;
   /** Ends when either side ends or `signal` aborts. */

@@ -110,7 +110,7 @@ const FAILURES_UNTIL_UNREACHABLE = 2;
  * A connection that was being opened when the link broke retries after 1, 3 and 7 s; a fresh one every two seconds never
  * leaves a healed link unused for longer than one. Not sooner: a slow link needs the time to open it.
  */
-export const REDIAL_PERIOD_MS = GREET_TIMEOUT_MS_MAX;
+const REDIAL_PERIOD_MS = GREET_TIMEOUT_MS_MAX;
 const UNREACHABLE_UNTIL_REDIAL_MS = 1_000;
 /** Nobody of another cluster or version becomes one of ours by being asked often. */
 const REFUSED_PERIOD_MS = 5_000;
@@ -360,8 +360,6 @@ function redialWhenDue<Said extends Introduction>(member: Member<Said>, nowMs: n
     nowMs - member.sinceMs >= UNREACHABLE_UNTIL_REDIAL_MS && nowMs - member.redialedAtMs >= REDIAL_PERIOD_MS;
   if (!isDue) return [];
   member.redialedAtMs = nowMs;
-  // What is under way ends with the old connections, and says nothing about the new ones.
-  member.answeredNumber = member.greetingNumber;
   member.nextGreetingMs = nowMs;
   return [{ kind: "redial", address: member.address }];
 }

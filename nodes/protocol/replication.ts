@@ -11,7 +11,10 @@
  *
  * Two impatiences must be kept apart. An op that a third node already shows may still be on its way from its origin:
  * pulling at once would send everything twice, so a followed origin is given one and a half round trips. An origin
- * that is not being followed will send nothing: what is missing of it is pulled as soon as it is seen.
+ * that is not being followed will send nothing: what is missing of it is pulled as soon as it is seen. So is what a
+ * followed origin cannot send, because its log does not reach back so far. A stream is in order, and a publisher that
+ * has an op to send tells its heads only right after an op. So heads that come after heads, or first, and name more
+ * than is here, say that the stream will not bring it.
  *
  * Hinted handoff (queues kept for absent nodes) was the alternative. It ends with the disk of the sender, and then
  * needs exactly this as its fallback.
@@ -101,7 +104,7 @@ export type Lag = {
   readonly origin: Origin;
   readonly isReachable: boolean;
   readonly pendingOps: number;
-  /** Age of the oldest op that is missing; 0 when none is known to be. */
+  /** The oldest op that is missing is no older; 0 when none is known to be missing. */
   readonly lagMs: number;
 };
 
@@ -109,7 +112,7 @@ export const PULLS_MAX = 3;
 /** A stream that is followed gets at least this long to bring what others show already. */
 export const STREAM_PATIENCE_MS_MIN = 150;
 const STREAM_PATIENCE_ROUND_TRIPS = 1.5;
-/** A stream that brings nothing for this long is helped by a pull over the very same link: its log may reach back not far enough. */
+/** A stream that brings nothing for this long is helped by a pull over the very same link. */
 export const STREAM_STALLED_MS = 2_000;
 export const FOLLOW_RETRY_MS_MIN = 100;
 export const FOLLOW_RETRY_MS_MAX = 500;
@@ -131,6 +134,10 @@ type Peer = {
   isReachable: boolean;
   isFollowed: boolean;
   followAtMs: number;
+  /** Whether the last frame of the stream was of ops. */
+  hasJustSent: boolean;
+  /** Whether the stream will not bring what is missing of the peer's own ops. */
+  isExhausted: boolean;
   streamFailures: number;
   refusals: number;
   /** What the peer holds, as it said last. */
@@ -253,6 +260,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const to = from + ops.length - 1;
     if (from < 1 || to < from) return this.#stopTrusting(peer, nowMs);
     peer.streamFailures = 0;
+    peer.hasJustSent = true;
+    peer.isExhausted = false;
     if (origin === this.#self) return this.#fenceIfBehind(peer, to);
 
     const upto = this.#have.upto(origin);
@@ -272,6 +281,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     if (peer?.isFollowed !== true) return [];
     peer.streamFailures = 0;
     peer.known = held.clone();
+    peer.isExhausted = !peer.hasJustSent && held.upto(peer.origin) > this.#have.upto(peer.origin);
+    peer.hasJustSent = false;
     if (peer.marks.length < MARKS_MAX) peer.marks.push({ upto: held.upto(peer.origin), atMs: nowMs - closedAgoMs });
     this.#settleMarks(peer);
     return this.#fenceIfBehind(peer, held.upto(this.#self));
@@ -354,6 +365,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     for (const peer of this.#peers.values()) {
       if (!peer.isReachable || peer.isFollowed || nowMs < peer.followAtMs) continue;
       peer.isFollowed = true;
+      peer.hasJustSent = false;
+      peer.isExhausted = false;
       peer.acked = this.#held.upto(peer.origin);
       effects.push({ kind: "follow", peer: peer.key });
     }
@@ -424,7 +437,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
   #pullableAtMs(peer: Peer, origin: Origin, gap: Gap): number {
     if (peer.promised !== undefined) return Number.POSITIVE_INFINITY;
     const source = [...this.#peers.values()].find((other) => other.origin === origin && other.isFollowed);
-    if (source === undefined) return Math.max(peer.pullAtMs, gap.sinceMs);
+    if (source === undefined || source.isExhausted) return Math.max(peer.pullAtMs, gap.sinceMs);
     const patienceMs =
       source === peer
         ? STREAM_STALLED_MS
@@ -467,6 +480,8 @@ function newPeer({
     isReachable: true,
     isFollowed: false,
     followAtMs: nowMs,
+    hasJustSent: false,
+    isExhausted: false,
     streamFailures: 0,
     refusals: 0,
     known: new VersionVector(),

@@ -9,6 +9,7 @@ import type { Blobs } from "../storage/blobs.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import type { Uploads } from "../storage/uploads.ts";
 import { AskNearPeers } from "./ask-near-peers.ts";
+import { AwaitVersion } from "./await-version.ts";
 import { DeleteBlob } from "./delete-blob.ts";
 import { DeleteManifest } from "./delete-manifest.ts";
 import { DescribeCluster } from "./describe-cluster.ts";
@@ -47,6 +48,9 @@ export type Operations = {
   readonly listRepositories: ListRepositories;
   readonly listHistory: ListHistory;
   readonly listConflicts: ListConflicts;
+
+  /** Comes before a read whose caller has seen something elsewhere. */
+  readonly awaitVersion: AwaitVersion;
 
   readonly describeCluster: DescribeCluster;
   /** How far nodes are behind each other and images have come; asked of everybody at the moment of the question. */
@@ -89,6 +93,8 @@ export function createOperations(deps: OperationsDeps): Operations {
     listRepositories: new ListRepositories({ reader }),
     listHistory: new ListHistory({ reader }),
     listConflicts: new ListConflicts({ reader }),
+
+    awaitVersion: new AwaitVersion({ metadata, timers }),
 
     describeCluster: new DescribeCluster({ view: clusterView }),
     clusterView,

@@ -1,24 +1,15 @@
 import type { Digest } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
-import type { FetchBlob } from "../cluster/fetch-blob.ts";
-import type { ByteSpan } from "../ports/disk.ts";
+import type { FetchBlob, FetchedBlob, FetchedFrom } from "../cluster/fetch-blob.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { MetadataReader } from "../storage/metadata-reader.ts";
 import { standingOf } from "./blob-standing.ts";
 
-/** Where bytes come from: `local`, or `peer:` and the region of the holder. */
-export type BlobSource = "local" | `peer:${string}`;
-
+export type BlobSource = FetchedFrom;
 /** An open blob. Whoever opened it closes it, read or not. */
-export type PulledBlob = {
-  readonly size: number;
-  readonly source: BlobSource;
-  /** The bytes of `span`, in chunks that are valid until the next is asked for; throws rather than come to a wrong end. */
-  readonly read: (span: ByteSpan, signal: AbortSignal) => AsyncIterable<Uint8Array>;
-  readonly close: () => Promise<void>;
-};
+export type PulledBlob = FetchedBlob;
 
 export type PullBlobDeps = {
   readonly reader: MetadataReader;
@@ -43,7 +34,7 @@ export class PullBlob {
     const standing = await standingOf(this.#deps.reader, repo, digest);
     if (standing === "removed") throw new RegistryError("BLOB_UNKNOWN", { digest });
     const local = standing === "linked" ? await this.#openLocal(digest) : undefined;
-    return local ?? (await this.#openElsewhere(repo, digest, signal));
+    return local ?? (await this.#deps.fetchBlob.open(repo, digest, signal));
   }
 
   async #openLocal(digest: Digest): Promise<PulledBlob | undefined> {
@@ -55,17 +46,6 @@ export class PullBlob {
       source: "local",
       read: (span) => stored.read(span),
       close: async () => await stored.close(),
-    };
-  }
-
-  /** Asks near peers whether the repository has the blob there, when nothing here says so. */
-  async #openElsewhere(repo: RepositoryName, digest: Digest, signal: AbortSignal): Promise<PulledBlob> {
-    const fetched = await this.#deps.fetchBlob.open(repo, digest, signal);
-    return {
-      size: fetched.size,
-      source: fetched.source,
-      read: (span, reading) => fetched.read(span, reading),
-      close: async () => await fetched.close(),
     };
   }
 }

@@ -4,7 +4,7 @@ import { PeerError } from "../../shared/peer-error.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Connection } from "./connection.ts";
 import { received, send } from "./messages.ts";
-import { methodName, peerErrorOf, statusOf } from "./status.ts";
+import { isMalformed, methodName, peerErrorOf, statusOf } from "./status.ts";
 
 /** The caller's half of a method of the generated service definitions. */
 export type Method<Request, Response> = {
@@ -42,7 +42,7 @@ export class Calls {
       const client = await this.#ready(signal);
       return read(await this.#answerOf(client, method, request, signal));
     } catch (cause) {
-      const error = peerErrorOf(cause, signal);
+      const error = this.#failed(method, cause, signal);
       outcome = statusOf(error);
       throw error;
     } finally {
@@ -172,7 +172,7 @@ export class Calls {
       yield* answers;
       outcome = status.OK;
     } catch (cause) {
-      const error = peerErrorOf(cause, signal);
+      const error = this.#failed(method, cause, signal);
       outcome = statusOf(error);
       throw error;
     } finally {
@@ -205,6 +205,16 @@ export class Calls {
       this.#running.delete(call);
       signal.removeEventListener("abort", cancel);
     };
+  }
+
+  #failed({ path }: { readonly path: string }, cause: unknown, signal: AbortSignal): PeerError {
+    const error = peerErrorOf(cause, signal);
+    if (error.kind === "failed" && isMalformed(cause)) {
+      const { connection, telemetry } = this.#deps;
+      const fields = { method: methodName(path), address: connection.address, problem: cause.message };
+      telemetry.log("error", "a peer's answer is malformed", fields);
+    }
+    return error;
   }
 
   #count({ path }: { readonly path: string }, outcome: status): void {

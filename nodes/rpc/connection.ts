@@ -61,6 +61,10 @@ export class Connection {
     this.#deps = deps;
   }
 
+  get address(): PeerAddress {
+    return this.#deps.address;
+  }
+
   /**
    * A client whose connection stands, as far as this side can know.
    * @throws {PeerError} `unreachable`
@@ -92,7 +96,6 @@ export class Connection {
     this.#current = { client, sockets };
     try {
       await owners.attribute(sockets, async () => await connected(client));
-      return client;
     } catch (cause) {
       if (this.#isClosed) throw closedError(address);
       this.#abandon();
@@ -100,6 +103,8 @@ export class Connection {
       this.#failed = { error, untilMs: performance.now() + RETRY_PAUSE_MS };
       throw error;
     }
+    if (this.#isClosed) throw closedError(address);
+    return client;
   }
 
   #abandon(): void {

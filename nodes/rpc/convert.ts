@@ -202,7 +202,8 @@ function batchFromMessage(message: OpBatch__Output): OpBatch {
     origin: parsedOrigin(message.origin),
     from,
     ops: message.ops.map((op) => bytes(op)),
-    chain: parsedChain(message.chain),
+    // Without one the sender does not know it.
+    chain: message.chain.length === 0 ? new Uint8Array() : parsedChain(message.chain),
   };
 }
 

@@ -28,7 +28,10 @@ export async function send<Message>(
   const iterator = messages[Symbol.asyncIterator]();
   let closing: Promise<unknown> | undefined;
   const close = (): void => {
-    closing ??= Promise.resolve(iterator.return?.());
+    if (closing !== undefined) return;
+    closing = Promise.resolve(iterator.return?.());
+    // It may fail while something else is waited for, and is told below.
+    closing.catch(() => undefined);
   };
   // A producer that waits for something of its own must hear of the end now, not when that something comes.
   stop.addEventListener("abort", close, { once: true });

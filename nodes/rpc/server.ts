@@ -74,20 +74,25 @@ export async function startPeerServer({ listen, self, service, telemetry }: Peer
   listener.maxConnections = CONNECTIONS_MAX;
   const address = await listening(listener, listen);
 
+  const stop = async (graceMs: number): Promise<void> => {
+    const closed = once(listener, "close");
+    listener.close();
+    health.stop();
+    answers.endAll();
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, graceMs);
+    // Tells every peer to go away; those that still have calls finish them first.
+    injector.drain(graceMs);
+    await closed;
+    clearTimeout(timer);
+  };
+  let stopped: Promise<void> | undefined;
   return {
     address,
     stop: async (graceMs) => {
-      const closed = once(listener, "close");
-      listener.close();
-      health.stop();
-      answers.endAll();
-      const timer = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, graceMs);
-      // Tells every peer to go away; those that still have calls finish them first.
-      injector.drain(graceMs);
-      await closed;
-      clearTimeout(timer);
+      stopped ??= stop(graceMs);
+      await stopped;
     },
   };
 }

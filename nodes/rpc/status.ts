@@ -57,7 +57,7 @@ export type Failure = { readonly code: status; readonly details: string; readonl
 export function failureOf(error: unknown): Failure | undefined {
   const metadata = new Metadata();
   if (error instanceof StatusError) return { code: error.code, details: error.message, metadata };
-  if (error instanceof MalformedMessageError || error instanceof MalformedBytesError) {
+  if (isMalformed(error)) {
     return { code: status.INVALID_ARGUMENT, details: error.message, metadata };
   }
   if (error instanceof RegistryError) {
@@ -71,10 +71,15 @@ export function failureOf(error: unknown): Failure | undefined {
 export function peerErrorOf(error: unknown, signal: AbortSignal): PeerError {
   if (signal.aborted) return new PeerError("cancelled", "the call was cancelled", { cause: signal.reason });
   if (error instanceof PeerError) return error;
+  if (isMalformed(error)) return new PeerError("failed", "the peer's answer is malformed", { cause: error });
   const failure = statusIn(error);
-  if (failure === undefined) return new PeerError("failed", "the peer's answer is malformed", { cause: error });
+  if (failure === undefined) return new PeerError("failed", "the call could not be made", { cause: error });
   const code = registryCodeIn(failure.metadata);
   return new PeerError(code === undefined ? kindOf(failure.code) : "refused", failure.message, { code, cause: error });
+}
+
+export function isMalformed(error: unknown): error is MalformedMessageError | MalformedBytesError {
+  return error instanceof MalformedMessageError || error instanceof MalformedBytesError;
 }
 
 function kindOf(code: status): PeerErrorKind {

@@ -9,13 +9,13 @@ import { algorithmOf, type Digest } from "../../shared/digest.ts";
 import { DiskFullError, DurabilityError } from "../../shared/disk-errors.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { DISK_FULL_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
+import { DISK_FULL_RETRY_AFTER_SECONDS, DISK_RESERVE_BYTES } from "../../shared/limits.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Disk, Staging, StoredBlob } from "../ports/disk.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { Metadata } from "./metadata.ts";
+import { type Metadata, writesEnded } from "./metadata.ts";
 import { newFetchName } from "./staging-names.ts";
 import type { Turn } from "./turn.ts";
 
@@ -53,9 +53,14 @@ export class Blobs {
     return await this.#deps.metadata.reader.blobSize(digest);
   }
 
-  /** For bytes on their way in that end with this process. The caller commits or discards it. */
-  async stage(): Promise<Staging> {
+  /**
+   * For bytes on their way in, about `bytes` of them, that end with this process. The caller commits or discards it.
+   * @throws {RegistryError} `UNAVAILABLE` when they would take the room that the metadata store needs.
+   */
+  async stage(bytes = 0): Promise<Staging> {
     const { disk, metadata, random } = this.#deps;
+    const freeBytes = await disk.freeBytes();
+    if (freeBytes < DISK_RESERVE_BYTES + bytes) throw diskFull(freeBytes);
     return await disk.stage(newFetchName(metadata.self.boot, random));
   }
 
@@ -101,8 +106,9 @@ export class Blobs {
   }
 }
 
-/** What a client is told of a failing disk: that it is full is worth another try, everything else is ours to mend. */
+/** What a client is told of a failing disk: one that is full, or does not sync, is worth another try; everything else is ours to mend. */
 export function refusalOf(cause: unknown): unknown {
+  if (cause instanceof DurabilityError) return writesEnded(cause);
   return cause instanceof DiskFullError ? diskFull(undefined, cause) : cause;
 }
 

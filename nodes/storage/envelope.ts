@@ -13,6 +13,12 @@ const HEADER_BYTES = 5;
 /** A stored value is not what was written. The row must not be served, and the node should stop trusting its disk. */
 export class DamagedRowError extends Error {
   override readonly name = "DamagedRowError";
+  readonly key: Uint8Array;
+
+  constructor(key: Uint8Array, why: string) {
+    super(`a stored value is damaged: ${why} (key ${Buffer.from(key).toString("latin1")})`);
+    this.key = key;
+  }
 }
 
 export function seal(key: Uint8Array, value: Uint8Array): Uint8Array {
@@ -26,17 +32,13 @@ export function seal(key: Uint8Array, value: Uint8Array): Uint8Array {
 /** @throws {DamagedRowError} when `sealed` was not sealed under `key`, or has changed since. */
 export function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  if (bytes.length < HEADER_BYTES) throw damaged(key, "it is cut short");
-  if (bytes.readUInt8(0) !== VERSION) throw damaged(key, "its envelope has an unknown version");
+  if (bytes.length < HEADER_BYTES) throw new DamagedRowError(key, "it is cut short");
+  if (bytes.readUInt8(0) !== VERSION) throw new DamagedRowError(key, "its envelope has an unknown version");
   const value = bytes.subarray(HEADER_BYTES);
-  if (bytes.readUInt32BE(1) !== checksum(key, value)) throw damaged(key, "its checksum differs");
+  if (bytes.readUInt32BE(1) !== checksum(key, value)) throw new DamagedRowError(key, "its checksum differs");
   return value;
 }
 
 function checksum(key: Uint8Array, value: Uint8Array): number {
   return crc32(value, crc32(key));
-}
-
-function damaged(key: Uint8Array, why: string): DamagedRowError {
-  return new DamagedRowError(`a stored value is damaged: ${why} (key ${Buffer.from(key).toString("latin1")})`);
 }

@@ -216,6 +216,7 @@ export function allUploads(): KeySpan {
   return under(text("u"));
 }
 
-function justAfter(key: Key): Key {
+/** The first key that can follow `key`. */
+export function justAfter(key: Uint8Array): Key {
   return Buffer.concat([key, Buffer.from([0])]);
 }

@@ -19,6 +19,7 @@ import {
   type Version,
   winnerOf,
 } from "../../shared/register.ts";
+import { DamagedRowError } from "./envelope.ts";
 import * as keys from "./keys.ts";
 import {
   type ContentRow,
@@ -205,8 +206,20 @@ export class MetadataReader {
     return row === undefined ? undefined : decodeUpload(row);
   }
 
-  async *uploads(): AsyncIterable<UploadRow> {
-    for await (const { value } of this.view.rows(keys.allUploads())) yield decodeUpload(value);
+  /** Every session. A row that is not what was written is passed over: `onDamaged` hears of it. */
+  async *uploads(onDamaged: (error: DamagedRowError) => void): AsyncIterable<UploadRow> {
+    const all = keys.allUploads();
+    let { from } = all;
+    for (let isAtEnd = false; !isAtEnd; ) {
+      try {
+        for await (const { value } of this.view.rows({ ...all, from })) yield decodeUpload(value);
+        isAtEnd = true;
+      } catch (cause) {
+        if (!(cause instanceof DamagedRowError)) throw cause;
+        onDamaged(cause);
+        from = keys.justAfter(cause.key);
+      }
+    }
   }
 
   async register(key: RegisterKey): Promise<Register> {

@@ -33,7 +33,7 @@ import {
 } from "../../shared/limits.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
 import { type Author, type Register, type RegisterKey, winnerOf } from "../../shared/register.ts";
-import { type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
+import { type Dot, type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Kv } from "../ports/kv.ts";
 import type { OpBatch, PullFrame } from "../ports/peers.ts";
@@ -105,8 +105,10 @@ export class Metadata {
   readonly #listeners = new Set<() => void>();
   readonly #touched = new Set<Origin>();
   #counters: CountersRow;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #isWriting = false;
+  /** Settles when the writer pauses. */
+  #writing = Promise.resolve();
   #lastHlc: Hlc;
   #promised: Hlc;
   #fence: Error | undefined;
@@ -207,7 +209,7 @@ export class Metadata {
    * end that lets the caller's heads move. All of it is as of one moment between two batches.
    */
   async *missing(have: VersionVector): AsyncGenerator<PullFrame> {
-    const { rings, live, entries, chains } = await this.#takeTurn(async () => await this.#scan(have));
+    const { rings, live, entries, chains } = await this.#takeReadingTurn(async () => await this.#scan(have));
     for (const { origin, from, log } of rings) {
       for await (const batch of batchesOf(log, origin, from)) yield { kind: "ops", batch };
     }
@@ -286,14 +288,14 @@ export class Metadata {
   }
 
   async #mergeLive(changes: readonly Uint8Array[], rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
+    const dots: Dot[] = [];
     for (const bytes of changes) {
       const change = decodeChange(bytes);
       await this.#absorbClock(rows, change.register);
       await this.#mergeCounted(merge, change);
-      for (const { dot } of change.register.versions) {
-        if (dot.origin !== this.self.origin) await log.addDot(dot);
-      }
+      dots.push(...change.register.versions.map(({ dot }) => dot));
     }
+    await log.addDots(dots.filter(({ origin }) => origin !== this.self.origin));
   }
 
   async #mergeCounted(merge: MergeChange, change: Change): Promise<void> {
@@ -345,7 +347,7 @@ export class Metadata {
       rings,
       live,
       entries: behind.map(({ origin, row }) => ({ origin, upto: row.upto, beyond: row.beyond })),
-      chains: new Map(behind.map(({ origin, row }) => [origin, row.chain])),
+      chains: new Map(behind.flatMap(({ origin, row }) => (row.chain.length === 0 ? [] : [[origin, row.chain]]))),
     };
   }
 
@@ -374,24 +376,31 @@ export class Metadata {
   }
 
   async #takeTurn<Result>(decide: (rows: Overlay) => Promise<Result>): Promise<Result> {
-    if (this.#fence !== undefined) throw refusal(this.#fence);
+    if (this.#fence !== undefined) throw writesEnded(this.#fence);
     return await new Promise<Result>((resolve, reject) => {
       const run = async (rows: Overlay): Promise<() => void> => {
         const result = await decide(rows);
         return () => resolve(result);
       };
       this.#waiting.push({ run, refuse: reject });
-      if (!this.#isWriting) this.#write().catch((cause: unknown) => this.fence(asError(cause)));
+      if (!this.#isWriting) this.#writing = this.#write();
     });
+  }
+
+  /** A turn of one who only reads: a node that may not write any more gives it as well. */
+  async #takeReadingTurn<Result>(decide: () => Promise<Result>): Promise<Result> {
+    if (this.#fence === undefined) return await this.#takeTurn(decide);
+    await this.#writing;
+    return await decide();
   }
 
   /** Commits whatever waits, batch after batch, until nothing does. Never rejects. */
   async #write(): Promise<void> {
     this.#isWriting = true;
-    while (this.#waiting.length > 0) {
-      const turns = this.#waiting.slice(0, TURNS_PER_COMMIT_MAX);
-      this.#waiting = this.#waiting.slice(TURNS_PER_COMMIT_MAX);
-      await this.#commitBatch(turns);
+    try {
+      while (this.#waiting.length > 0) await this.#commitBatch(this.#waiting.splice(0, TURNS_PER_COMMIT_MAX));
+    } catch (cause) {
+      this.#endWriting(cause, this.#waiting.splice(0));
     }
     this.#isWriting = false;
   }
@@ -411,15 +420,20 @@ export class Metadata {
     }
 
     try {
+      // It may have been fenced by others while the turns were taken.
+      if (this.#fence !== undefined) throw this.#fence;
       if (!batch.isEmpty) await this.#commitRows(batch);
     } catch (cause) {
-      this.fence(asError(cause));
-      for (const { turn } of decided) turn.refuse(refusal(cause));
-      for (const turn of this.#waiting.splice(0)) turn.refuse(refusal(cause));
+      this.#endWriting(cause, [...decided.map(({ turn }) => turn), ...this.#waiting.splice(0)]);
       return;
     }
     for (const { answer } of decided) answer();
     if (!batch.isEmpty) for (const listener of this.#listeners) listener();
+  }
+
+  #endWriting(cause: unknown, refused: readonly Waiting[]): void {
+    this.fence(asError(cause));
+    for (const turn of refused) turn.refuse(writesEnded(cause));
   }
 
   async #commitRows(batch: Overlay): Promise<void> {
@@ -467,9 +481,10 @@ function asError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause));
 }
 
-function refusal(cause: unknown): RegistryError {
+/** What a client is told of a write that a fenced node does not take. */
+export function writesEnded(cause: unknown): RegistryError {
   return new RegistryError("UNAVAILABLE", undefined, {
-    message: "this node has stopped taking writes because its store failed; use another region",
+    message: "this node has stopped taking writes; use another region",
     retryAfterSeconds: UNAVAILABLE_RETRY_AFTER_SECONDS,
     cause,
   });

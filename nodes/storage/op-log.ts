@@ -103,9 +103,10 @@ export class OpLog {
    */
   async *take(batch: OpBatch): AsyncGenerator<Op> {
     const { origin } = batch;
-    const { upto } = await readOrigin(this.#rows, origin);
+    let { upto } = await readOrigin(this.#rows, origin);
     if (batch.from > upto + 1) return;
-    for (const bytes of batch.ops.slice(upto + 1 - batch.from)) {
+    for (const [index, bytes] of batch.ops.entries()) {
+      if (batch.from + index <= upto) continue;
       const op = decodeOp(bytes);
       const dot = await this.append(origin, () => bytes);
       const claimed = dotOf(op);
@@ -113,25 +114,31 @@ export class OpLog {
         throw new MalformedBytesError(`op ${claimed.origin}:${claimed.seq} stands where ${origin}:${dot.seq} belongs`);
       }
       yield op;
+      // An op that closes the gap to what a live session brought beyond it is followed by ops that are held already.
+      ({ upto } = await readOrigin(this.#rows, origin));
     }
     await this.#checkChain(batch);
   }
 
-  /** Counts one dot that came with a live register. */
-  async addDot(dot: Dot): Promise<void> {
-    const row = await readOrigin(this.#rows, dot.origin);
-    const entry = progressed(dot.origin, row, (vector) => vector.add(dot));
-    if (entry.upto === row.upto) await this.#put(dot.origin, { ...row, ...entry });
-    else await this.#restartRing(dot.origin, { ...row, ...entry, chain: new Uint8Array() });
+  /** Counts the dots that came with live registers. */
+  async addDots(dots: readonly Dot[]): Promise<void> {
+    for (const [origin, own] of Map.groupBy(dots, (dot) => dot.origin)) {
+      const row = await readOrigin(this.#rows, origin);
+      const entry = progressed(origin, row, (vector) => {
+        for (const dot of own) vector.add(dot);
+      });
+      if (entry.upto === row.upto) await this.#put(origin, { ...row, ...entry });
+      else await this.#restartRing(origin, { ...row, ...entry, chain: new Uint8Array() });
+    }
   }
 
   /** The end of a session: everything of the entry is held now. */
   async advance({ origin, upto, beyond }: VectorEntry, chain: Uint8Array | undefined): Promise<void> {
     const row = await readOrigin(this.#rows, origin);
     const entry = progressed(origin, row, (vector) => vector.merge(VersionVector.from([{ origin, upto, beyond }])));
-    if (entry.upto === row.upto) return await this.#put(origin, { ...row, ...entry });
-    const known = entry.upto === upto && chain !== undefined ? chain : new Uint8Array();
-    return await this.#restartRing(origin, { ...row, ...entry, chain: known });
+    const told = entry.upto === upto && chain !== undefined ? chain : new Uint8Array();
+    if (entry.upto !== row.upto) return await this.#restartRing(origin, { ...row, ...entry, chain: told });
+    return await this.#put(origin, { ...row, ...entry, chain: row.chain.length === 0 ? told : row.chain });
   }
 
   async #checkChain({ origin, from, ops, chain }: OpBatch): Promise<void> {
@@ -148,7 +155,7 @@ export class OpLog {
 
   async #restartRing(origin: Origin, row: OriginRow): Promise<void> {
     const old: Uint8Array[] = [];
-    for await (const { key } of this.#rows.rows(keys.logFrom(origin, 0))) old.push(key);
+    for await (const { key } of this.#rows.rows(keys.logFrom(origin, row.logFrom))) old.push(key);
     for (const key of old) this.#rows.delete(Buffer.from(key));
     await this.#put(origin, { ...row, logFrom: row.upto + 1 });
   }

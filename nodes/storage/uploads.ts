@@ -22,6 +22,7 @@ import {
   UPLOAD_EMPTY_IDLE_MS_MAX,
   UPLOAD_IDLE_MS_MAX,
   UPLOAD_RETRY_AFTER_SECONDS,
+  UPLOAD_ROOM_CHECK_BYTES,
   UPLOAD_SESSIONS_MAX,
   UPLOAD_SWEEP_MS,
   UPLOAD_TOUCH_MS,
@@ -107,6 +108,7 @@ export class Uploads {
   async start(repo: RepositoryName, actor: string): Promise<UploadStatus> {
     await this.#load();
     await this.#expectRoom();
+    this.#expectFewSessions();
 
     const { clock, metadata, random } = this.#deps;
     const id = `${Buffer.from(random.bytes(KEY_BYTES)).toString("hex")}.${metadata.self.node}`;
@@ -137,8 +139,8 @@ export class Uploads {
   async append(request: AppendRequest): Promise<UploadStatus> {
     return await this.#turn(request, async (session) => {
       const staging = await this.#receive(session, request);
-      session.offset = staging.size();
       await this.#touch(session);
+      session.offset = staging.size();
       return { id: request.id, offset: session.offset };
     });
   }
@@ -202,17 +204,24 @@ export class Uploads {
     }
   }
 
-  /** What earlier lives of the node have left, once. */
+  /** What earlier lives of the node have left, once; whoever comes after a failure tries again. */
   async #load(): Promise<void> {
-    this.#loading ??= this.#loadRows();
+    this.#loading ??= this.#loadRows().catch((cause: unknown) => {
+      this.#loading = undefined;
+      throw cause;
+    });
     await this.#loading;
   }
 
   async #loadRows(): Promise<void> {
-    const { clock, disk, metadata } = this.#deps;
+    const { clock, disk, metadata, telemetry } = this.#deps;
     const sizes = new Map((await disk.staged()).map(({ name, size }) => [name, size]));
     const [nowMs, wallMs] = [clock.monotonicMs(), clock.wallMs()];
-    for await (const row of metadata.reader.uploads()) {
+    const onDamaged = (error: Error): void => {
+      telemetry.count("meridian_storage_errors_total", { operation: "read-upload" });
+      telemetry.log("error", "an upload's record is damaged: the upload is lost", { error });
+    };
+    for await (const row of metadata.reader.uploads(onDamaged)) {
       this.#remember(row, sizes.get(nameOf(row.id)) ?? 0, nowMs - Math.max(0, wallMs - row.touchedMs));
     }
   }
@@ -220,6 +229,9 @@ export class Uploads {
   async #expectRoom(): Promise<void> {
     const freeBytes = await this.#deps.disk.freeBytes();
     if (freeBytes < DISK_RESERVE_BYTES) throw diskFull(freeBytes);
+  }
+
+  #expectFewSessions(): void {
     if (this.#sessions.size >= UPLOAD_SESSIONS_MAX) throw tooMany({ sessionsMax: UPLOAD_SESSIONS_MAX });
   }
 
@@ -262,8 +274,13 @@ export class Uploads {
     const { offset } = session;
     if (range !== undefined && range.start !== offset) throw outOfOrder(offset);
     const end = range === undefined ? undefined : range.end + 1;
+    let roomSeenAt = offset;
     for await (const bytes of body) {
       signal.throwIfAborted();
+      if (staging.size() - roomSeenAt >= UPLOAD_ROOM_CHECK_BYTES) {
+        await this.#expectRoom();
+        roomSeenAt = staging.size();
+      }
       if (end !== undefined && staging.size() + bytes.length > end) throw outOfOrder(offset);
       await staging.append(bytes);
     }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { digestOf } from "../../shared/digest.ts";
 import { DiskFullError } from "../../shared/disk-errors.ts";
 import { InvariantError } from "../../shared/invariant.ts";
+import { DISK_RESERVE_BYTES } from "../../shared/limits.ts";
 import { parseRepositoryName } from "../../shared/reference.ts";
 import { StoredNode } from "../support/stored-node.ts";
 
@@ -116,6 +117,19 @@ describe("a blob", () => {
 
     expect(node.metadata.isFenced()).toBeUndefined();
     expect(await node.blobs.size(DIGEST)).toBeUndefined();
+  });
+
+  test("that would take the room which the metadata store needs is not begun", async () => {
+    const node = await StoredNode.started({ capacityBytes: DISK_RESERVE_BYTES + 10 });
+
+    await expect(node.blobs.stage(11)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      status: 503,
+      message: "disk full",
+    });
+    await (await node.blobs.stage(10)).discard();
+
+    expect(await node.disk.staged()).toEqual([]);
   });
 
   test("tells how long its commit took", async () => {

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import { SimKv } from "../../cluster-sim/sim-kv.ts";
 import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
+import type { PullFrame } from "../../nodes/ports/peers.ts";
+import type { Metadata } from "../../nodes/storage/metadata.ts";
 import { EquivocationError } from "../../nodes/storage/op-log.ts";
 import { digestOf } from "../../shared/digest.ts";
 import { parseTag } from "../../shared/reference.ts";
@@ -314,6 +316,23 @@ describe("what arrives out of order", () => {
     expect(us.stateHash()).toBe(eu.stateHash());
   });
 
+  test("joins ops to what a look-up has brought beyond them, and does not count it twice", async () => {
+    const eu = await openMetadata(new SimKv(), "eu");
+    const us = await openMetadata(new SimKv(), "us");
+    const tags = ["a", "b", "c", "d"].map(parseTag);
+    for (const tag of tags) await push(eu, imageNamed(tag), [tag]);
+    const changes = await eu.lookup(REPO, { kind: "tag", tag: parseTag("c") });
+    const batch = await eu.ownOpsFrom(1);
+    if (batch === undefined) throw new Error("the log holds the pushes");
+
+    await us.commit({ kind: "live", changes });
+    await us.commit({ kind: "ops", batch });
+
+    expect(us.held().equals(eu.held())).toBe(true);
+    expect(us.stateHash()).toBe(eu.stateHash());
+    expect(await us.reader.tags(REPO, ALL)).toEqual(tags);
+  });
+
   test("is refused when one dot comes with two contents", async () => {
     const us = await openMetadata(new SimKv(), "us");
     const first = await openMetadata(new SimKv(), "eu", { seed: 7 });
@@ -330,6 +349,12 @@ describe("what arrives out of order", () => {
     expect(us.held().upto(first.self.origin)).toBe(2);
   });
 });
+
+/** The end of a session with a node that holds nothing. */
+async function endOf(source: Metadata): Promise<PullFrame & { readonly kind: "end" }> {
+  for await (const frame of source.missing(new VersionVector())) if (frame.kind === "end") return frame;
+  throw new Error("a session has an end");
+}
 
 describe("catching up", () => {
   test("comes from the live index when the ring has lost what is missing, without what was superseded", async () => {
@@ -363,6 +388,30 @@ describe("catching up", () => {
     expect(us.held().equals(eu.held())).toBe(true);
   });
 
+  test("that brought everything dot by dot knows the hash chain at its end, and can vouch for it to the next", async () => {
+    const eu = await openMetadata(new SimKv(), "eu", { opLogOpsMax: 1 });
+    const us = await openMetadata(new SimKv(), "us");
+    for (const tag of ["a", "b"].map(parseTag)) await push(eu, imageNamed(tag), [tag]);
+    await sync(eu, us);
+
+    const [ofEu, ofUs] = [await endOf(eu), await endOf(us)];
+
+    expect(ofEu.chains.get(eu.self.origin)).toHaveLength(16);
+    expect(ofUs).toEqual(ofEu);
+  });
+
+  test("names no hash chain that is not known", async () => {
+    const eu = await openMetadata(new SimKv(), "eu", { opLogOpsMax: 1 });
+    const us = await openMetadata(new SimKv(), "us");
+    for (const tag of ["a", "b"].map(parseTag)) await push(eu, imageNamed(tag), [tag]);
+    await sync(eu, us, 1);
+
+    const { held, chains } = await endOf(us);
+
+    expect(held.upto(eu.self.origin)).toBe(1);
+    expect(chains).toEqual(new Map());
+  });
+
   test("asks for nothing when nothing is missing", async () => {
     const eu = await openMetadata(new SimKv(), "eu");
     await push(eu, imageNamed("one"));
@@ -386,5 +435,40 @@ describe("a store that fails", () => {
 
     expect(eu.isFenced()?.message).toBe("EIO");
     expect((await eu.reader.tag(REPO, LATEST))?.digest).toBe(imageNamed("one").digest);
+  });
+
+  test("is the end also for the writes that waited when the right to write ended", async () => {
+    const eu = await openMetadata(new SimKv(), "eu");
+    const underWay = Promise.allSettled([push(eu, imageNamed("one")), push(eu, imageNamed("two"))]);
+
+    eu.fence(new Error("a disk that cannot sync"));
+
+    expect((await underWay).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(eu.held()).toEqual(new VersionVector());
+    expect(await eu.reader.tags(REPO, ALL)).toEqual([]);
+  });
+
+  test("does not keep others from catching up with what is there", async () => {
+    const eu = await openMetadata(new SimKv(), "eu");
+    const us = await openMetadata(new SimKv(), "us");
+    await push(eu, imageNamed("one"));
+    eu.fence(new Error("a disk that cannot sync"));
+
+    await sync(eu, us);
+
+    expect(us.stateHash()).toBe(eu.stateHash());
+    expect(us.held().equals(eu.held())).toBe(true);
+  });
+
+  test("leaves no caller waiting when whoever listens to the writer fails", async () => {
+    const eu = await openMetadata(new SimKv(), "eu");
+    eu.onCommitted(() => {
+      throw new Error("a mistake of ours");
+    });
+
+    const [first, second] = await Promise.allSettled([push(eu, imageNamed("one")), push(eu, imageNamed("two"))]);
+
+    expect([first.status, second.status]).toEqual(["fulfilled", "rejected"]);
+    expect(eu.isFenced()?.message).toBe("a mistake of ours");
   });
 });

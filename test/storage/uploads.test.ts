@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { Prng } from "../../cluster-sim/prng.ts";
+import { uploadRow } from "../../nodes/storage/keys.ts";
 import { nodeOfUpload, type UploadRange, type UploadStatus } from "../../nodes/storage/uploads.ts";
 import { type Digest, digestOf } from "../../shared/digest.ts";
 import { DiskFullError, DurabilityError } from "../../shared/disk-errors.ts";
@@ -9,6 +10,7 @@ import {
   DISK_RESERVE_BYTES,
   UPLOAD_EMPTY_IDLE_MS_MAX,
   UPLOAD_IDLE_MS_MAX,
+  UPLOAD_ROOM_CHECK_BYTES,
   UPLOAD_SESSIONS_MAX,
   UPLOAD_WAITERS_MAX,
 } from "../../shared/limits.ts";
@@ -135,6 +137,18 @@ describe("a session", () => {
       retryAfterSeconds: 60,
       detail: { freeBytes: DISK_RESERVE_BYTES - 1 },
     });
+  });
+
+  test("stops taking bytes where the room that the metadata store needs begins", async () => {
+    const node = await StoredNode.started({ capacityBytes: DISK_RESERVE_BYTES + UPLOAD_ROOM_CHECK_BYTES });
+    const id = await started(node);
+    const parts = Array.from({ length: 3 }, () => Buffer.alloc(UPLOAD_ROOM_CHECK_BYTES));
+
+    const answer = await refusal(append(node, id, body(...parts)));
+
+    expect(answer).toMatchObject({ code: "UNAVAILABLE", status: 503 });
+    expect(await node.uploads.status(REPO, id)).toEqual({ id, offset: 0 });
+    expect(await append(node, id, body(FIRST))).toEqual({ id, offset: FIRST.length });
   });
 
   test("is refused when there are too many, until one has ended", async () => {
@@ -385,8 +399,9 @@ describe("the last request", () => {
     });
     const id = await started(node);
 
-    await expect(finish(node, id, DIGEST, { chunks: body(WHOLE) })).rejects.toThrow(DurabilityError);
+    const refused = finish(node, id, DIGEST, { chunks: body(WHOLE) });
 
+    await expect(refused).rejects.toMatchObject({ code: "UNAVAILABLE", status: 503, retryAfterSeconds: 5 });
     expect(node.metadata.isFenced()).toBeInstanceOf(DurabilityError);
     expect(await node.metadata.reader.blobSize(DIGEST)).toBeUndefined();
     await expect(started(node)).rejects.toMatchObject({ code: "UNAVAILABLE", status: 503 });
@@ -664,6 +679,27 @@ describe("over a restart", () => {
       fates.add(`${told.isAcknowledged ? "acknowledged" : "not acknowledged"}, ${isNamed ? "named" : "not named"}`);
     }
     expect(fates).toEqual(new Set(["not acknowledged, not named", "not acknowledged, named", "acknowledged, named"]));
+  });
+});
+
+describe("a session whose record was damaged", () => {
+  test("is lost and told of, and takes no other with it", async () => {
+    const node = await StoredNode.started();
+    const ids = [await started(node), await started(node), await started(node)].toSorted();
+    const [first = "", damaged = "", last = ""] = ids;
+    for (const id of ids) await append(node, id, body(FIRST));
+    await node.kv.commit([{ kind: "put", key: uploadRow(damaged), value: Buffer.from("not what was written") }]);
+
+    await node.restart();
+
+    expect(await node.uploads.status(REPO, first)).toEqual({ id: first, offset: FIRST.length });
+    expect(await node.uploads.status(REPO, last)).toEqual({ id: last, offset: FIRST.length });
+    expect(await refusal(node.uploads.status(REPO, damaged))).toEqual(unknown(damaged));
+    expect(await started(node)).toMatch(/eu-1$/);
+    expect(node.telemetry.read("meridian_storage_errors_total", { operation: "read-upload" })).toBe(1);
+    expect(node.telemetry.told.map(({ event }) => event)).toContain(
+      "an upload's record is damaged: the upload is lost",
+    );
   });
 });
 

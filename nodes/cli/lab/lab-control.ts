@@ -13,7 +13,7 @@ const ANSWER_MS_MAX = 60_000;
 const ANSWER_BYTES_MAX = 1024 * 1024;
 const DOWN_MS_MAX = 60_000;
 const POLL_MS = 50;
-const GONE_POLLS_MAX = 100;
+const GONE_POLLS_MAX = 20;
 
 /** `undefined` when no lab runs. */
 export async function findLab(session: Session): Promise<LabControl | undefined> {

@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 import { isJsonObject } from "../../../shared/json.ts";
-import type { UpOptions } from "../lab.ts";
 import { CliError, EXIT } from "../terminal/cli-error.ts";
 import { printResult } from "../terminal/output.ts";
 import type { Session } from "../terminal/session.ts";
 import { detachedText } from "./lab-banner.ts";
 import { findLab } from "./lab-control.ts";
+import type { UpOptions } from "./up-options.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 

@@ -11,7 +11,6 @@ import { Load } from "../../../cluster-sim/lab/load.ts";
 import { startPrompt } from "../../../cluster-sim/lab/prompt.ts";
 import { claimLab, LabRunsError, removeLabState, writeLabState } from "../../../cluster-sim/lab/state-file.ts";
 import { isRegion } from "../../../shared/identity.ts";
-import type { UpOptions } from "../lab.ts";
 import { lagText } from "../lag.ts";
 import { HttpExchange } from "../remote/http-exchange.ts";
 import { ManagementClient } from "../remote/management-client.ts";
@@ -22,6 +21,7 @@ import type { Session } from "../terminal/session.ts";
 import { bannerText, helpText } from "./lab-banner.ts";
 import { labStatusText } from "./lab-status-text.ts";
 import { createLoadClient } from "./load-client.ts";
+import type { UpOptions } from "./up-options.ts";
 
 const PORT_BASE_MAX = 50_000;
 const TELL_LOAD_MS = 2_000;

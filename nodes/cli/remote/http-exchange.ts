@@ -110,9 +110,13 @@ export class HttpExchange {
       signal,
       headers: { ...headers, ...lengthOf(body) },
     });
-    outgoing.setTimeout(this.#options.idleMs, () => outgoing.destroy(silence(request, this.#options.idleMs)));
     const answered = Promise.withResolvers<IncomingMessage>();
-    outgoing.once("response", answered.resolve);
+    let whatIsAwaited: Outgoing | IncomingMessage = outgoing;
+    outgoing.once("response", (incoming) => {
+      whatIsAwaited = incoming;
+      answered.resolve(incoming);
+    });
+    outgoing.setTimeout(this.#options.idleMs, () => whatIsAwaited.destroy(silence(request, this.#options.idleMs)));
     // Stays: a request that was answered early may still break while its body is being sent.
     outgoing.on("error", answered.reject);
     // What breaks on the way is told by the request; what breaks the body's source only here.

@@ -57,12 +57,16 @@ describe("a transfer", () => {
     expect(shelf.events).toEqual(["blob", "blob", "blob", "blob", "manifest", "manifest", `name ${image.root.digest}`]);
   });
 
-  test("gives no name and says whose fault it is when bytes are not what their digest says", async () => {
+  test.each([
+    ["fewer bytes", (size: number) => Buffer.alloc(size - 1), /ends after \d+ of \d+ bytes/],
+    ["more bytes", (size: number) => Buffer.alloc(size + 1), /is longer than the \d+ bytes it should have/],
+    ["other bytes", (size: number) => Buffer.alloc(size), /holds other bytes: [0-9a-f]{64}/],
+  ])("gives no name and says whose fault it is when a blob has %s than its descriptor says", async (_, forge, why) => {
     const image = await sampleImage("hello");
     const forged: ImageReader = {
       ...image,
-      async *blob() {
-        yield await Promise.resolve(Buffer.alloc(10));
+      async *blob({ size }) {
+        yield await Promise.resolve(forge(size));
       },
     };
     const shelf = new Shelf();
@@ -70,7 +74,7 @@ describe("a transfer", () => {
     const failure = await rejectionOf(transferImage(forged, shelf, SILENT_PROGRESS, NEVER));
 
     expect(failure).toBeInstanceOf(CliError);
-    expect(String(failure)).toMatch(/sha256:[0-9a-f]{64} ends after 10 of \d+ bytes/);
+    expect(String(failure)).toMatch(why);
     expect(shelf.events).toEqual(["discard"]);
   });
 

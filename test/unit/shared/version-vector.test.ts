@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ByteWriter, MalformedBytesError } from "../../../shared/bytes.ts";
 import { parseOrigin } from "../../../shared/identity.ts";
 import { InvariantError } from "../../../shared/invariant.ts";
+import { VECTOR_ORIGINS_MAX, VECTOR_RANGES_MAX } from "../../../shared/limits.ts";
 import {
   compareDots,
   decodeVersionVector,
@@ -176,6 +177,28 @@ test("dots are ordered by origin, then by number", () => {
 });
 
 describe("the bytes of a version vector", () => {
+  test("are refused when they name more origins, or more gaps, than a cluster can have", () => {
+    const vectorOf = (origins: number): Uint8Array =>
+      encoded((writer) => {
+        writer.writeVarint(origins);
+        for (let index = 0; index < origins; index += 1) {
+          writer.writeString(index.toString(16).padStart(16, "0")).writeVarint(1).writeVarint(0);
+        }
+        return writer;
+      });
+    const gaps = encoded((writer) =>
+      writer
+        .writeVarint(1)
+        .writeString(EU)
+        .writeVarint(1)
+        .writeVarint(VECTOR_RANGES_MAX + 1),
+    );
+
+    expect(decodeVersionVector(vectorOf(VECTOR_ORIGINS_MAX)).entries()).toHaveLength(VECTOR_ORIGINS_MAX);
+    expect(() => decodeVersionVector(vectorOf(VECTOR_ORIGINS_MAX + 1))).toThrow("a vector names too many origins");
+    expect(() => decodeVersionVector(gaps)).toThrow("a vector has too many gaps");
+  });
+
   test("read back as the vector", () => {
     const vector = VersionVector.from([
       { origin: US, upto: 0, beyond: [{ from: 7, to: 9 }] },
