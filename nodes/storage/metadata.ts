@@ -210,11 +210,15 @@ export class Metadata {
    */
   async *missing(have: VersionVector): AsyncGenerator<PullFrame> {
     const { rings, live, entries, chains } = await this.#takeReadingTurn(async () => await this.#scan(have));
-    for (const { origin, from, log } of rings) {
-      for await (const batch of batchesOf(log, origin, from)) yield { kind: "ops", batch };
+    try {
+      for (const { origin, from, log } of rings) {
+        for await (const batch of batchesOf(log, origin, from)) yield { kind: "ops", batch };
+      }
+      for (const rows of live) yield* this.#liveFrames(rows, have);
+      yield { kind: "end", held: VersionVector.from(entries), chains };
+    } finally {
+      await letGo([...rings.map(({ log }) => log), ...live]);
     }
-    for (const rows of live) yield* this.#liveFrames(rows, have);
-    yield { kind: "end", held: VersionVector.from(entries), chains };
   }
 
   /** The registers behind a reference, with the manifest's bytes; for a peer that misses them. */
@@ -466,6 +470,11 @@ async function readStart(stored: StoredView): Promise<StartState> {
     counters: counters === undefined ? NO_COUNTERS : decodeCounters(counters),
     clock: clock === undefined ? hlcOf(0n) : decodeHlc(clock),
   };
+}
+
+/** A scan that nobody has begun to read keeps its snapshot of the store: to begin and to leave gives it up. */
+async function letGo(scans: readonly AsyncIterable<Row>[]): Promise<void> {
+  for (const rows of scans) for await (const _ of rows) break;
 }
 
 type Ring = { readonly origin: Origin; readonly from: number; readonly log: AsyncIterable<Row> };

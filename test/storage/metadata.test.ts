@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { SimKv } from "../../cluster-sim/sim-kv.ts";
-import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
+import type { Kv, KvEntry, KvRange, KvWrite } from "../../nodes/ports/kv.ts";
 import type { PullFrame } from "../../nodes/ports/peers.ts";
 import type { Metadata } from "../../nodes/storage/metadata.ts";
 import { EquivocationError } from "../../nodes/storage/op-log.ts";
@@ -35,6 +35,30 @@ class BreakableKv implements Kv {
     if (this.isBroken) throw new Error("EIO");
     await this.#kv.commit(writes);
   };
+}
+
+/** A store that counts its iterations, each of which holds a snapshot until it ends. */
+class CountingKv implements Kv {
+  readonly #kv = new SimKv();
+  begun = 0;
+  ended = 0;
+  readonly get = this.#kv.get;
+  readonly getMany = this.#kv.getMany;
+  readonly commit = this.#kv.commit;
+  readonly close = this.#kv.close;
+
+  readonly entries = (range: KvRange): AsyncIterable<KvEntry> => {
+    this.begun += 1;
+    return this.#counted(this.#kv.entries(range));
+  };
+
+  async *#counted(entries: AsyncIterable<KvEntry>): AsyncGenerator<KvEntry, void> {
+    try {
+      yield* entries;
+    } finally {
+      this.ended += 1;
+    }
+  }
 }
 
 describe("a push", () => {
@@ -410,6 +434,24 @@ describe("catching up", () => {
 
     expect(held.upto(eu.self.origin)).toBe(1);
     expect(chains).toEqual(new Map());
+  });
+
+  test("lets go of every scan it has begun when the other side goes away", async () => {
+    const kv = new CountingKv();
+    const eu = await openMetadata(kv, "eu", { opLogOpsMax: 1 });
+    const us = await openMetadata(new SimKv(), "us");
+    for (const name of ["one", "two"]) {
+      await push(eu, imageNamed(name));
+      await push(us, imageNamed(`${name} of us`));
+    }
+    await sync(us, eu);
+    kv.begun = 0;
+    kv.ended = 0;
+
+    for await (const _ of eu.missing(new VersionVector())) break;
+
+    expect(kv.begun).toBeGreaterThan(2);
+    expect(kv.ended).toBe(kv.begun);
   });
 
   test("asks for nothing when nothing is missing", async () => {
