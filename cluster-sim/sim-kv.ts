@@ -15,6 +15,8 @@ const AT_ONCE: Pause = async () => await Promise.resolve();
 export class SimKv implements Kv {
   readonly #pause: Pause;
   #entries: readonly KvEntry[] = [];
+  /** The same, by the key's bytes as Latin-1 text. */
+  readonly #values = new Map<string, Uint8Array>();
   #isOpen = true;
   /** Counts the lives of the process that uses the store. */
   #life = 1;
@@ -36,7 +38,11 @@ export class SimKv implements Kv {
   readonly commit = async (writes: readonly KvWrite[]): Promise<void> => {
     await this.#call(() => {
       const entries = [...this.#entries];
-      for (const write of writes) apply(entries, write);
+      for (const write of writes) {
+        apply(entries, write);
+        if (write.kind === "delete") this.#values.delete(nameOf(write.key));
+        else this.#values.set(nameOf(write.key), Buffer.from(write.value));
+      }
       this.#entries = entries;
     });
   };
@@ -77,8 +83,8 @@ export class SimKv implements Kv {
   }
 
   #find(key: Uint8Array): Uint8Array | undefined {
-    const entry = this.#entries[placeOf(this.#entries, key)];
-    return entry !== undefined && Buffer.compare(entry.key, key) === 0 ? Buffer.from(entry.value) : undefined;
+    const value = this.#values.get(nameOf(key));
+    return value === undefined ? undefined : Buffer.from(value);
   }
 
   #expectAlive(life: number): void {
@@ -89,6 +95,10 @@ export class SimKv implements Kv {
   #expectOpen(): void {
     if (!this.#isOpen) throw new Error("the store is closed");
   }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }
 
 /** The first entry at `key` or after it. */

@@ -34,6 +34,9 @@ export class SimNetwork {
   readonly #listeners = new Map<PeerAddress, Listener>();
   readonly #lines = new Map<string, SimLine>();
   readonly #running = new Set<Connection>();
+  readonly #links = new Set<Link>();
+  /** What processes that were killed had said of themselves. */
+  readonly #gone = new WeakSet<Greeting>();
 
   constructor(world: World) {
     this.#world = world;
@@ -55,6 +58,12 @@ export class SimNetwork {
   /** The process is gone: its calls, and those to it, break. */
   kill(node: NodeId): void {
     for (const [address, { self }] of this.#listeners) if (self.node === node) this.#listeners.delete(address);
+    // What is left of the process may still run for a moment, but reaches nobody.
+    for (const link of this.#links) {
+      if (link.self.node !== node) continue;
+      this.#gone.add(link.self);
+      this.#close(link);
+    }
     this.#breakAll(({ link, listener }) => link.self.node === node || listener.self.node === node);
   }
 
@@ -76,12 +85,17 @@ export class SimNetwork {
   }
 
   heal(left: NodeId, right: NodeId): void {
-    this.#line(left, right).heal();
-    this.#line(right, left).heal();
+    this.healOneWay(left, right);
+    this.healOneWay(right, left);
+  }
+
+  healOneWay(source: NodeId, target: NodeId): void {
+    this.#line(source, target).heal();
     for (const connection of this.#running) this.#watch(connection);
   }
 
   #dial(link: Link): PeerLink {
+    this.#links.add(link);
     const stream = <Sent, Answer>(
       ask: Ask<Sent, Answer>,
       signal: AbortSignal,
@@ -118,11 +132,14 @@ export class SimNetwork {
         await ask(async (calls, remote) => [...(await calls.have(repo, [...digests], remote))], signal),
       readBlob: (digest, offset, signal) =>
         stream((calls, _, remote) => mapped(calls.readBlob(digest, offset, remote), copyBytes), signal),
-      close: () => {
-        link.isOpen = false;
-        this.#breakAll((connection) => connection.link === link);
-      },
+      close: () => this.#close(link),
     };
+  }
+
+  #close(link: Link): void {
+    link.isOpen = false;
+    this.#links.delete(link);
+    this.#breakAll((connection) => connection.link === link);
   }
 
   async *#call<Sent, Answer>(
@@ -133,7 +150,7 @@ export class SimNetwork {
   ): AsyncGenerator<Answer, void> {
     if (signal.aborted) throw cancelled(signal);
     const listener = this.#listeners.get(link.address);
-    if (listener === undefined || !link.isOpen) throw unreachableError(link.address);
+    if (listener === undefined || !link.isOpen || this.#gone.has(link.self)) throw unreachableError(link.address);
 
     const there = this.#line(link.self.node, listener.self.node).carrier();
     const back = this.#line(listener.self.node, link.self.node).carrier();

@@ -16,12 +16,17 @@ import { Prng } from "./prng.ts";
 
 /** So many events without an end are a loop. */
 const EVENTS_MAX = 1_000_000;
+/** So many events within one millisecond are a loop through which time does not get. */
+const EVENTS_AT_ONCE_MAX = 20_000;
 
 export class World {
   readonly seed: string | number;
   readonly #prng: Prng;
   readonly #agenda = new Agenda<() => void>();
   #nowMs = 0;
+  /** Since when `#eventsAtOnce` counts. */
+  #momentMs = 0;
+  #eventsAtOnce = 0;
 
   constructor(seed: string | number = 1) {
     this.seed = seed;
@@ -31,6 +36,11 @@ export class World {
   /** Milliseconds since the world began. */
   get nowMs(): number {
     return this.#nowMs;
+  }
+
+  /** Events that are still to come. */
+  get pending(): number {
+    return this.#agenda.size;
   }
 
   /** Chance for the part of the world called `name`: the same for the same seed and name. */
@@ -90,9 +100,20 @@ export class World {
     if (first === undefined || first.dueMs > end) return false;
     this.#agenda.remove(first);
     this.#nowMs = first.dueMs;
+    this.#countEvent();
     first.item();
     await this.#settle();
     return true;
+  }
+
+  /** @throws when time does not pass any more. */
+  #countEvent(): void {
+    this.#eventsAtOnce += 1;
+    if (this.#nowMs - this.#momentMs >= 1) {
+      this.#momentMs = this.#nowMs;
+      this.#eventsAtOnce = 1;
+    }
+    invariant(this.#eventsAtOnce < EVENTS_AT_ONCE_MAX, `time passes (at ${this.#nowMs} ms, seed ${this.seed})`);
   }
 
   /** Everything that follows by promises from what has happened has come about when this resolves. */

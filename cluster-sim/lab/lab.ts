@@ -237,8 +237,9 @@ export class Lab {
   }
 
   async #stopAll(): Promise<void> {
-    await Promise.all(this.nodes.map(async (node) => await node.stop()));
+    // First, so that no node waits for a peer behind a line that is cut to hear its farewell.
     await this.#network.close();
+    await Promise.all(this.nodes.map(async (node) => await node.stop()));
     if (!this.#isKept) await rm(this.dataDirectory, { recursive: true, force: true });
     process.removeListener("exit", this.#onExit);
   }

@@ -44,7 +44,8 @@ export class Load {
   readonly #pushes = new Set<Promise<void>>();
   /** Tags of two labs over one data directory must not meet. */
   readonly #prefix = `${Date.now().toString(36)}-`;
-  readonly #pending: Promised[] = [];
+  /** The one that was looked for longest ago comes first. */
+  readonly #pending = new Set<Promised>();
   #perSecond = 0;
   #started = 0;
   #acknowledged = 0;
@@ -73,7 +74,7 @@ export class Load {
     return {
       acknowledged: this.#acknowledged,
       everywhere: this.#everywhere,
-      pending: this.#pending.length,
+      pending: this.#pending.size,
       lost: this.#lost,
       failed: this.#failed,
     };
@@ -113,7 +114,7 @@ export class Load {
     try {
       const digest = await this.#client.push(registry, tag, limit);
       this.#acknowledged += 1;
-      this.#pending.push({ tag, digest, acknowledgedMs: performance.now() });
+      this.#pending.add({ tag, digest, acknowledgedMs: performance.now() });
     } catch {
       // No acknowledgement, no promise: the node was cut off in the middle, or is gone.
       this.#failed += 1;
@@ -123,26 +124,19 @@ export class Load {
   async #watch(): Promise<void> {
     while (!this.#over.signal.aborted) {
       if (!this.#lab.isWhole()) this.#wholeSinceMs = performance.now();
-      const looked = this.#pending.splice(0, CHECKS_AT_ONCE_MAX);
-      const left = await Promise.all(
-        looked.map(async (promised) => ((await this.#settle(promised)) ? [] : [promised])),
-      );
-      this.#pending.push(...left.flat());
+      const looked = [...this.#pending].slice(0, CHECKS_AT_ONCE_MAX);
+      await Promise.all(looked.map(async (promised) => await this.#look(promised)));
       await this.#rest(CHECK_PERIOD_MS);
     }
   }
 
-  /** Whether nothing more is to be expected of it. */
-  async #settle(promised: Promised): Promise<boolean> {
+  async #look(promised: Promised): Promise<void> {
     const seen = await Promise.all(this.#lab.nodes.map(async (node) => await this.#isSeen(node, promised)));
-    if (seen.every(Boolean)) {
-      this.#everywhere += 1;
-      return true;
-    }
+    this.#pending.delete(promised);
     const waitedMs = performance.now() - Math.max(promised.acknowledgedMs, this.#wholeSinceMs);
-    if (waitedMs < LOST_AFTER_MS) return false;
-    this.#lost += 1;
-    return true;
+    if (seen.every(Boolean)) this.#everywhere += 1;
+    else if (waitedMs > LOST_AFTER_MS) this.#lost += 1;
+    else this.#pending.add(promised);
   }
 
   async #isSeen({ registry, pid }: LabNode, { tag, digest }: Promised): Promise<boolean> {

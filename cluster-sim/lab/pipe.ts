@@ -30,7 +30,6 @@ export class Pipe {
   readonly #changes = new EventTarget();
   #inFlightBytes = 0;
   #takenBytes = 0;
-  #lastDueAtMs = 0;
   #hasSourceEnded = false;
 
   /** Starts to read `source` at once. `signal` aborts when the connection is over, however it ended. */
@@ -112,10 +111,9 @@ export class Pipe {
     this.#push({ kind, dueAtMs: this.#dueAtMs() });
   }
 
+  /** Later bytes may be due earlier, when the line has become faster; the queue keeps them in their order all the same. */
   #dueAtMs(): number {
-    // Jitter never reorders: TCP would put the bytes back into order before anybody sees them.
-    this.#lastDueAtMs = Math.max(this.#lastDueAtMs, performance.now() + this.#direction.travelMs());
-    return this.#lastDueAtMs;
+    return performance.now() + this.#direction.travelMs();
   }
 
   #push(entry: InFlight): void {

@@ -116,6 +116,10 @@ export class ReplicatingCluster {
     this.#machine(name).disk.crash();
   }
 
+  disk(name: NodeId): SimDisk {
+    return this.#machine(name).disk;
+  }
+
   /** The name of the node that `node(index)` is, alive or not. */
   name(index: number): NodeId {
     const name = this.names[index];

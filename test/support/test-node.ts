@@ -11,18 +11,18 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { startHttp } from "../../nodes/http/server.ts";
+import { type HttpDeps, startHttp } from "../../nodes/http/server.ts";
 import { createNode } from "../../nodes/node.ts";
 import { openDataDirectory } from "../../nodes/platform/data-directory.ts";
 import { systemClock } from "../../nodes/platform/system-clock.ts";
 import { systemRandom } from "../../nodes/platform/system-random.ts";
 import { SystemTimers } from "../../nodes/platform/system-timers.ts";
 import type { Clock } from "../../nodes/ports/clock.ts";
-import type { LogFields, Telemetry } from "../../nodes/ports/telemetry.ts";
+import type { Labels, LogFields, Telemetry } from "../../nodes/ports/telemetry.ts";
 import { createGrpcPeers } from "../../nodes/rpc/peers.ts";
 import { startPeerServer } from "../../nodes/rpc/server.ts";
 import { type NodeConfig, parseNodeConfig } from "../../shared/config.ts";
-import type { CounterName } from "../../shared/metrics.ts";
+import type { CounterName, GaugeName } from "../../shared/metrics.ts";
 import { RegistryClient } from "./registry-client.ts";
 
 const HOST = "127.0.0.1";
@@ -38,25 +38,30 @@ type Place = {
   readonly join: readonly string[];
 };
 
+/** How long a client may say nothing; as in production where nothing is given. */
+export type Patience = Pick<HttpDeps, "idleMs" | "headsMs">;
+
 type Running = { readonly stop: () => Promise<void> };
 
 export class TestNode {
   readonly dataFolder: string;
   readonly client: RegistryClient;
   readonly #config: NodeConfig;
+  readonly #patience: Patience;
   readonly #telemetry = new RecordingTelemetry();
   /** Milliseconds by which the node believes it is later than it is. */
   #aheadMs = 0;
   #running: Running | undefined;
 
-  private constructor(config: NodeConfig) {
+  private constructor(config: NodeConfig, patience: Patience) {
     this.dataFolder = config.data;
     this.#config = config;
+    this.#patience = patience;
     this.client = new RegistryClient(HOST, config.listen.registry.port);
   }
 
-  static async start(place: Place): Promise<TestNode> {
-    const node = new TestNode(await configFor(place));
+  static async start(place: Place, patience: Patience = {}): Promise<TestNode> {
+    const node = new TestNode(await configFor(place), patience);
     await node.restart();
     return node;
   }
@@ -68,6 +73,11 @@ export class TestNode {
   /** What the counter has come to in all lives of the node, whatever its labels. */
   counted(metric: CounterName): number {
     return this.#telemetry.counted.get(metric) ?? 0;
+  }
+
+  /** Connections that its registry holds open, and how many it has ever taken. */
+  get connections(): { readonly open: number; readonly taken: number } {
+    return { open: this.#telemetry.openConnections, taken: this.#telemetry.takenConnections };
   }
 
   /** Bytes of all files in the data directory. */
@@ -91,7 +101,7 @@ export class TestNode {
   async restart({ laterMs = 0 }: { readonly laterMs?: number } = {}): Promise<void> {
     await this.stop();
     this.#aheadMs += laterMs;
-    this.#running = await run(this.#config, this.#clock(), this.#telemetry);
+    this.#running = await run(this.#config, this.#clock(), this.#telemetry, this.#patience);
   }
 
   /** @throws when the node has had to log a fault of its own. */
@@ -113,8 +123,8 @@ export class TestNode {
 }
 
 /** One node alone, ready to be asked. */
-export async function startTestNode(region = "eu"): Promise<TestNode> {
-  return await TestNode.start({ cluster: "alone", region, ports: await freePorts(), join: [] });
+export async function startTestNode(region = "eu", patience: Patience = {}): Promise<TestNode> {
+  return await TestNode.start({ cluster: "alone", region, ports: await freePorts(), join: [] }, patience);
 }
 
 export type TestCluster = AsyncDisposable & { readonly eu: TestNode; readonly us: TestNode; readonly ap: TestNode };
@@ -147,7 +157,7 @@ async function configFor({ cluster, region, ports, join }: Place): Promise<NodeC
 }
 
 /** Opens everything from the ground up, as the process of a node does; what it gives closes it again, from the top down. */
-async function run(config: NodeConfig, clock: Clock, telemetry: Telemetry): Promise<Running> {
+async function run(config: NodeConfig, clock: Clock, telemetry: Telemetry, patience: Patience): Promise<Running> {
   const { disk, kv } = await openDataDirectory(config.data);
   const timers = new SystemTimers();
   const { registry, peer } = config.listen;
@@ -167,6 +177,7 @@ async function run(config: NodeConfig, clock: Clock, telemetry: Telemetry): Prom
     timers,
     telemetry,
     stopGraceMs: STOP_GRACE_MS,
+    ...patience,
   });
   node.start();
   return {
@@ -181,6 +192,8 @@ async function run(config: NodeConfig, clock: Clock, telemetry: Telemetry): Prom
 class RecordingTelemetry implements Telemetry {
   readonly counted = new Map<CounterName, number>();
   readonly faults: unknown[] = [];
+  openConnections = 0;
+  takenConnections = 0;
 
   readonly log = (_level: string, event: string, { cause }: LogFields = {}): void => {
     if (event === "a request failed") this.faults.push(cause);
@@ -190,7 +203,11 @@ class RecordingTelemetry implements Telemetry {
     this.counted.set(metric, (this.counted.get(metric) ?? 0) + amount);
   };
 
-  readonly set = (): void => undefined;
+  readonly set = (metric: GaugeName, { listener }: Labels, value: number): void => {
+    if (metric !== "meridian_http_connections" || listener !== "registry") return;
+    this.takenConnections += Math.max(0, value - this.openConnections);
+    this.openConnections = value;
+  };
 
   readonly observe = (): void => undefined;
 }
