@@ -30,6 +30,8 @@ export const TAG_PARAMETERS_MAX = 64;
 export const REQUEST_TARGET_LENGTH_MAX = 8 * KIB;
 export const HEADER_BYTES_MAX = 16 * KIB;
 export const HEADERS_MAX = 100;
+/** Requests that may wait on one connection for the answers of those before them. Clients that pipeline at all send a few. */
+export const PIPELINED_REQUESTS_MAX = 100;
 
 export const PAGE_ENTRIES_DEFAULT = 100;
 export const PAGE_ENTRIES_MAX = 1_000;

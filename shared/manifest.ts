@@ -193,7 +193,9 @@ function refuseConfusion(document: JsonObject, mediaType: string): void {
     if (document["schemaVersion"] !== 2) throw new MalformedFieldError("schemaVersion", "is not 2");
     return;
   }
-  if ((isLikeImage || isLikeIndex) && !isPresent(document, "mediaType")) {
+  // Here a field that is null counts as well: a reader who is told the right type would take it for an empty list.
+  const hasShape = ["layers", "config", "manifests"].some((field) => document[field] !== undefined);
+  if (hasShape && parseType(document["mediaType"], "mediaType") === undefined) {
     throw new MalformedFieldError("mediaType", `is missing, and Content-Type names neither an image nor an index`);
   }
 }

@@ -32,14 +32,19 @@ const CHECKS_AT_ONCE_MAX = 64;
 const CHECK_PERIOD_MS = 250;
 const PUSH_TIMEOUT_MS = 20_000;
 const LOOK_TIMEOUT_MS = 2_000;
-/** After so long in a whole lab, what is not there will not come. */
 const LOST_AFTER_MS = 30_000;
+
+export type LoadOptions = {
+  /** After so long in a whole lab, what is not there will not come. */
+  readonly lostAfterMs?: number;
+};
 
 type Promised = { readonly tag: string; readonly digest: string; readonly acknowledgedMs: number };
 
 export class Load {
-  readonly #lab: Lab;
+  readonly #lab: Pick<Lab, "nodes" | "isWhole">;
   readonly #client: LoadClient;
+  readonly #lostAfterMs: number;
   readonly #over = new AbortController();
   readonly #pushes = new Set<Promise<void>>();
   /** Tags of two labs over one data directory must not meet. */
@@ -55,9 +60,14 @@ export class Load {
   #wholeSinceMs = performance.now();
   #running: Promise<unknown> | undefined;
 
-  constructor(lab: Lab, client: LoadClient) {
+  constructor(
+    lab: Pick<Lab, "nodes" | "isWhole">,
+    client: LoadClient,
+    { lostAfterMs = LOST_AFTER_MS }: LoadOptions = {},
+  ) {
     this.#lab = lab;
     this.#client = client;
+    this.#lostAfterMs = lostAfterMs;
   }
 
   /** Pushes a second; 0 pauses the pushing and goes on watching. */
@@ -135,7 +145,7 @@ export class Load {
     this.#pending.delete(promised);
     const waitedMs = performance.now() - Math.max(promised.acknowledgedMs, this.#wholeSinceMs);
     if (seen.every(Boolean)) this.#everywhere += 1;
-    else if (waitedMs > LOST_AFTER_MS) this.#lost += 1;
+    else if (waitedMs > this.#lostAfterMs) this.#lost += 1;
     else this.#pending.add(promised);
   }
 

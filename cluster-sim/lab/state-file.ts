@@ -3,9 +3,9 @@
  * temporary files. The lab writes it when it is ready and removes it when it ends; a file whose lab is gone is left
  * over from a crash, and says so by the dead process number in it.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmdirSync, rmSync } from "node:fs";
 import { lstat, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { isJsonArray, isJsonObject } from "../../shared/json.ts";
@@ -47,7 +47,16 @@ export class LabRunsError extends Error {
 function statePath(environment: Environment): string {
   const given = environment["MERIDIAN_LAB_STATE"];
   if (given !== undefined && given !== "") return given;
-  return join(tmpdir(), `meridian-${userInfo().uid}`, "lab.json");
+  return join(ownFolder(), "lab.json");
+}
+
+function ownFolder(): string {
+  return join(tmpdir(), `meridian-${userId()}`);
+}
+
+/** The number alone: in a container a user may have no name. */
+function userId(): number {
+  return process.getuid?.() ?? 0;
 }
 
 /** The lab that runs; `undefined` when none does, or when what is written there is not to be believed. */
@@ -104,9 +113,11 @@ export function removeLabState(environment: Environment): void {
 function giveUpClaim(path: string): void {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (parseState(value)?.pid === process.pid) rmSync(path);
+    if (parseState(value)?.pid !== process.pid) return;
+    rmSync(path);
+    if (dirname(path) === ownFolder()) rmdirSync(ownFolder());
   } catch {
-    // It is gone, or no longer ours.
+    // It is gone, or no longer ours, or something else lies beside it.
   }
 }
 
@@ -116,7 +127,7 @@ function stateText(state: LabState): string {
 
 async function isOwn(path: string): Promise<boolean> {
   const stat = await lstat(path);
-  return !stat.isSymbolicLink() && stat.uid === userInfo().uid;
+  return !stat.isSymbolicLink() && stat.uid === userId();
 }
 
 function codeOf(cause: unknown): unknown {

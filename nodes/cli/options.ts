@@ -3,8 +3,10 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { invariant } from "../../shared/invariant.ts";
 import { parseDuration } from "../../shared/units.ts";
-import { IDLE_MS_DEFAULT } from "./remote/http-exchange.ts";
 import { FORMATS, type Format } from "./terminal/output.ts";
+
+/** Longest time without a byte, unless `--timeout` says another. */
+export const IDLE_MS_DEFAULT = 60_000;
 
 export type OutputOptions = { readonly format: Format; readonly quiet?: true };
 /** How a server is spoken to. */

@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 import { RegistryError } from "../../shared/errors.ts";
-import { BODY_IDLE_MS_MAX, HEADERS_MAX } from "../../shared/limits.ts";
+import { BODY_IDLE_MS_MAX, HEADERS_MAX, PIPELINED_REQUESTS_MAX } from "../../shared/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
@@ -54,6 +54,9 @@ type Answered = {
   readonly error: unknown;
 };
 
+/** The requests of one connection that are not answered yet. */
+type Line = { tail: Promise<void>; length: number };
+
 type Delivered = { readonly status: number; readonly code: string | undefined; readonly sentBytes: number };
 
 export class Reception {
@@ -62,6 +65,7 @@ export class Reception {
   /** By connection; of several requests on one, the last that came. */
   readonly #answering = new WeakMap<Socket, ServerResponse>();
   #ended: PromiseWithResolvers<undefined> | undefined;
+  readonly #lines = new WeakMap<Socket, Line>();
   /** Answers that the refusal of their connection waits for. */
   readonly #awaited = new WeakSet<ServerResponse>();
   #isClosing = false;
@@ -83,7 +87,8 @@ export class Reception {
   /** Whether bytes of an unfinished answer are on their way through `socket`. */
   hasBegunToAnswer(socket: Socket): boolean {
     const response = this.#answering.get(socket);
-    return response !== undefined && response.headersSent && !response.writableFinished;
+    if (response === undefined || response.writableFinished) return false;
+    return response.headersSent || (this.#lines.get(socket)?.length ?? 0) > 1;
   }
 
   /** Resolves when nothing is being answered. */
@@ -105,14 +110,35 @@ export class Reception {
     return true;
   }
 
-  /** Never rejects. */
+  /**
+   * Requests that came in one breath are answered one after another: begun all at once, a few connections would hold
+   * thousands of files and buffers for a client that reads nothing. Never rejects.
+   */
   async receive(arrival: Arrival): Promise<void> {
-    const { request, response, rawTarget } = arrival;
+    const { socket } = arrival.request;
+    const line = this.#lines.get(socket) ?? { tail: Promise.resolve(), length: 0 };
+    if (line.length >= PIPELINED_REQUESTS_MAX) {
+      this.#deps.telemetry.count("meridian_http_rejected_total", { reason: "pipeline" });
+      socket.destroy();
+      return;
+    }
+
+    this.#answering.set(socket, arrival.response);
+    this.#lines.set(socket, line);
+    line.length += 1;
+    line.tail = line.tail.then(async () => {
+      if (socket.writable) await this.#attend(arrival);
+      line.length -= 1;
+    });
+    await line.tail;
+  }
+
+  async #attend(arrival: Arrival): Promise<void> {
+    const { response, rawTarget } = arrival;
     const leaving = new AbortController();
     const onClose = (): void => leaving.abort(new ClientGoneError("the client went away"));
     // An error of the connection is told by its close as well; nobody may be missing to hear it.
     response.once("close", onClose).on("error", onClose);
-    this.#answering.set(request.socket, response);
     this.#begin(leaving);
     try {
       await this.#receive(arrival, leaving.signal);

@@ -116,13 +116,23 @@ describe("a JSON bomb is 400", () => {
     invalid("lists 1,000,000 deep that never close", `{"x":${"[".repeat(1_000_000)}`),
     invalid("objects 200,000 deep", image(`"x":${'{"x":'.repeat(200_000)}1${"}".repeat(200_000)}`)),
     invalid("annotations 10,000 deep", image(`"annotations":${'{"x":'.repeat(10_000)}1${"}".repeat(10_000)}`)),
-    invalid("a layer 10,000 deep", withLayer('{"a":'.repeat(10_000) + "1" + "}".repeat(10_000))),
-    invalid("a list of 1,000,000 numbers as layers", `{"schemaVersion":2,"config":${PART},"layers":[${"1,".repeat(1_000_000)}1]}`),
+    invalid("a layer 10,000 deep", withLayer(`${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`)),
+    invalid(
+      "a list of 1,000,000 numbers as layers",
+      `{"schemaVersion":2,"config":${PART},"layers":[${"1,".repeat(1_000_000)}1]}`,
+    ),
     invalid("200,000 null layers", `{"schemaVersion":2,"config":${PART},"layers":[${"null,".repeat(200_000)}null]}`),
     invalid("200,000 empty layers", `{"schemaVersion":2,"config":${PART},"layers":[${"{},".repeat(200_000)}{}]}`),
     invalid("200,000 keys that nobody knows, all the same", `{${'"k":1,'.repeat(200_000)}"k":2}`),
-    invalid("more descriptors than are allowed", withLayer(Array.from({ length: MANIFEST_DESCRIPTORS_MAX }, () => PART).join(","))),
-    invalid("more children than are allowed", index(`[${Array.from({ length: MANIFEST_DESCRIPTORS_MAX + 1 }, () => PART).join(",")}]`), OCI_IMAGE_INDEX),
+    invalid(
+      "more descriptors than are allowed",
+      withLayer(Array.from({ length: MANIFEST_DESCRIPTORS_MAX }, () => PART).join(",")),
+    ),
+    invalid(
+      "more children than are allowed",
+      index(`[${Array.from({ length: MANIFEST_DESCRIPTORS_MAX + 1 }, () => PART).join(",")}]`),
+      OCI_IMAGE_INDEX,
+    ),
     invalid("a key of 1 MB, twice", `{"${"k".repeat(1_000_000)}":1,"${"k".repeat(1_000_000)}":2}`),
     invalid("a schema version of 1,000,000 digits", `{"schemaVersion":${"2".repeat(1_000_000)}}`),
     invalid("a size of 100,000 digits", withLayer(PART.replace(/"size":\d+/, `"size":${"9".repeat(100_000)}`))),
@@ -157,20 +167,24 @@ describe("a manifest that can be read in two ways is 400, or read as every clien
     invalid("an OCI index under Docker's type", index("[]"), DOCKER_MANIFEST_LIST),
     invalid("an image that says it is Docker's list", image("").replace(OCI_IMAGE_MANIFEST, DOCKER_MANIFEST_LIST)),
     invalid("an untyped index under the type of an image", '{"schemaVersion":2,"manifests":[]}', OCI_IMAGE_MANIFEST),
-    invalid("an untyped image under the type of an index", `{"schemaVersion":2,"config":${PART},"layers":[]}`, OCI_IMAGE_INDEX),
+    invalid(
+      "an untyped image under the type of an index",
+      `{"schemaVersion":2,"config":${PART},"layers":[]}`,
+      OCI_IMAGE_INDEX,
+    ),
   ]);
 });
 
 describe("a manifest that reaches for a prototype is read as it stands, and refused for what it lacks, if it lacks anything", () => {
-  holdAgainst([
-    ...["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf"].flatMap((key) => [
+  holdAgainst(
+    ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf"].flatMap((key) => [
       invalid(`${key} instead of everything`, `{"${key}":{"schemaVersion":2,"config":${PART},"layers":[]}}`),
       accepted(EXTENSIBLE, `${key} beside sound fields`, image(`"${key}":{"mediaType":"${OCI_IMAGE_INDEX}"}`)),
       invalid(`${key} in a layer`, withLayer(`{"${key}":${PART}}`)),
       accepted(EXTENSIBLE, `${key} as a media type`, withLayer(part({ mediaType: key }))),
       invalid(`${key} as a digest`, withLayer(part({ digest: key }))),
     ]),
-  ]);
+  );
 });
 
 describe("a manifest with fields of the wrong kind is 400", () => {
@@ -192,15 +206,26 @@ describe("a manifest with fields of the wrong kind is 400", () => {
     accepted(GO, "mediaType null", image("").replace(`"${OCI_IMAGE_MANIFEST}"`, "null")),
     accepted(GO, "layers null", `{"schemaVersion":2,"config":${PART},"layers":null}`),
     accepted(GO, "manifests null", index("null"), OCI_IMAGE_INDEX),
-    ...wrong.filter((value) => value !== "null").map((value) => invalid(`subject ${value}`, image(`"subject":${value}`))),
+    ...wrong
+      .filter((value) => value !== "null")
+      .map((value) => invalid(`subject ${value}`, image(`"subject":${value}`))),
     ...wrong.map((value) => invalid(`a layer that is ${value}`, withLayer(value))),
     ...[-1, 0.5, "2", null, [], {}, true, 2 ** 53].map((size) =>
       invalid(`a size of ${JSON.stringify(size)}`, withLayer(part({ size }))),
     ),
     invalid("a size of 1e400", withLayer(PART.replace(/"size":\d+/, '"size":1e400'))),
-    ...[null, 1, [], {}, "", "sha256:", "sha256:x", `sha256:${"0".repeat(63)}`, "../../etc/passwd", "a".repeat(100_000)].map(
-      (digest) => invalid(`a digest that is ${JSON.stringify(digest).slice(0, 40)}`, withLayer(part({ digest }))),
-    ),
+    ...[
+      null,
+      1,
+      [],
+      {},
+      "",
+      "sha256:",
+      "sha256:x",
+      `sha256:${"0".repeat(63)}`,
+      "../../etc/passwd",
+      "a".repeat(100_000),
+    ].map((digest) => invalid(`a digest that is ${JSON.stringify(digest).slice(0, 40)}`, withLayer(part({ digest })))),
     ...[1, [], {}, true, "a".repeat(10_000)].map((mediaType) =>
       invalid(`a media type that is ${JSON.stringify(mediaType).slice(0, 40)}`, withLayer(part({ mediaType }))),
     ),
@@ -208,13 +233,20 @@ describe("a manifest with fields of the wrong kind is 400", () => {
       accepted(EXTENSIBLE, `a layer's type that is ${JSON.stringify(mediaType)}`, withLayer(part({ mediaType }))),
     ),
     ...["a/b\r\nX-Injected: yes", "a b/c", "text/html\0"].map((mediaType) =>
-      invalid(`a manifest's type that is ${JSON.stringify(mediaType)}`, image("").replace(JSON.stringify(OCI_IMAGE_MANIFEST), JSON.stringify(mediaType)), ""),
+      invalid(
+        `a manifest's type that is ${JSON.stringify(mediaType)}`,
+        image("").replace(JSON.stringify(OCI_IMAGE_MANIFEST), JSON.stringify(mediaType)),
+        "",
+      ),
     ),
     ...[1, "x", [1], { a: 1 }, { a: null }, { a: {} }].map((annotations) =>
       invalid(`annotations ${JSON.stringify(annotations)}`, image(`"annotations":${JSON.stringify(annotations)}`)),
     ),
     invalid("an artifact type that is a list", image('"artifactType":[]')),
-    invalid("a subject in another repository", image(`"subject":{"mediaType":"x/y","digest":"../${VAULT}@${VAULT_IMAGE.digest}","size":1}`)),
+    invalid(
+      "a subject in another repository",
+      image(`"subject":{"mediaType":"x/y","digest":"../${VAULT}@${VAULT_IMAGE.digest}","size":1}`),
+    ),
   ]);
 });
 
@@ -243,28 +275,79 @@ describe("a manifest that names what another repository holds is refused like on
   const held = JSON.stringify(descriptorOf(VAULT_BLOB));
   holdAgainst([
     invalid("somebody else's blob as a layer", withLayer(held)),
-    invalid("somebody else's blob as a config", `{"schemaVersion":2,"mediaType":"${OCI_IMAGE_MANIFEST}","config":${held},"layers":[]}`),
-    invalid("somebody else's image as a child", index(`[${JSON.stringify(descriptorOf(VAULT_IMAGE))}]`), OCI_IMAGE_INDEX),
-    refusedBy([400], "the digest of somebody else's image over other bytes", push(image(""), OCI_IMAGE_MANIFEST, `/v2/team/x/manifests/${VAULT_IMAGE.digest}`)),
-    refusedBy([400], "somebody else's image itself", push(VAULT_IMAGE.bytes, OCI_IMAGE_MANIFEST, `/v2/team/x/manifests/${VAULT_IMAGE.digest}`)),
+    invalid(
+      "somebody else's blob as a config",
+      `{"schemaVersion":2,"mediaType":"${OCI_IMAGE_MANIFEST}","config":${held},"layers":[]}`,
+    ),
+    invalid(
+      "somebody else's image as a child",
+      index(`[${JSON.stringify(descriptorOf(VAULT_IMAGE))}]`),
+      OCI_IMAGE_INDEX,
+    ),
+    refusedBy(
+      [400],
+      "the digest of somebody else's image over other bytes",
+      push(image(""), OCI_IMAGE_MANIFEST, `/v2/team/x/manifests/${VAULT_IMAGE.digest}`),
+    ),
+    refusedBy(
+      [400],
+      "somebody else's image itself",
+      push(VAULT_IMAGE.bytes, OCI_IMAGE_MANIFEST, `/v2/team/x/manifests/${VAULT_IMAGE.digest}`),
+    ),
   ]);
   holdAgainst([
-    harmless([201], "a subject need not be there (distribution-spec, \"Pushing Manifests with Subject\")", "somebody else's image as a subject", push(index("[]", `,"subject":${JSON.stringify(descriptorOf(VAULT_IMAGE))}`), OCI_IMAGE_INDEX, `/v2/${PUSHED}/manifests/v1`)),
-    harmless([201], "fields that nobody knows are kept (image-spec, \"Extensibility\")", "an index with a prototype in its annotations", push(index("[]", ',"annotations":{"__proto__":"x","constructor":"y","":"z"}'), OCI_IMAGE_INDEX, `/v2/${PUSHED}/manifests/v2`)),
-    harmless([200], "only its own repository's referrers are told", "the referrers that somebody else's image has here", requestHead("GET", `/v2/${PUSHED}/referrers/${VAULT_IMAGE.digest}`)),
+    harmless(
+      [201],
+      'a subject need not be there (distribution-spec, "Pushing Manifests with Subject")',
+      "somebody else's image as a subject",
+      push(
+        index("[]", `,"subject":${JSON.stringify(descriptorOf(VAULT_IMAGE))}`),
+        OCI_IMAGE_INDEX,
+        `/v2/${PUSHED}/manifests/v1`,
+      ),
+    ),
+    harmless(
+      [201],
+      'fields that nobody knows are kept (image-spec, "Extensibility")',
+      "an index with a prototype in its annotations",
+      push(
+        index("[]", ',"annotations":{"__proto__":"x","constructor":"y","":"z"}'),
+        OCI_IMAGE_INDEX,
+        `/v2/${PUSHED}/manifests/v2`,
+      ),
+    ),
+    harmless(
+      [200],
+      "only its own repository's referrers are told",
+      "the referrers that somebody else's image has here",
+      requestHead("GET", `/v2/${PUSHED}/referrers/${VAULT_IMAGE.digest}`),
+    ),
   ]);
 });
 
 describe("a question to the management API that is none is 400", () => {
   const wait = (body: Body): Uint8Array => {
     const bytes = Buffer.from(body);
-    return Buffer.concat([Buffer.from(requestHead("POST", "/api/v1/wait", [`Content-Length: ${bytes.length}`])), bytes]);
+    return Buffer.concat([
+      Buffer.from(requestHead("POST", "/api/v1/wait", [`Content-Length: ${bytes.length}`])),
+      bytes,
+    ]);
   };
   const asked = { image: "team/x:v1", regions: "all", level: "known", timeoutMs: 0 };
   holdAgainst([
-    ...["", "null", "[]", "{}", "1", '"x"', "{", "x", "\ufeff{}", "[".repeat(100_000), `{"__proto__":${JSON.stringify(asked)}}`].map((body) =>
-      refusedBy([400], body.slice(0, 40) || "nothing", wait(body)),
-    ),
+    ...[
+      "",
+      "null",
+      "[]",
+      "{}",
+      "1",
+      '"x"',
+      "{",
+      "x",
+      "\ufeff{}",
+      "[".repeat(100_000),
+      `{"__proto__":${JSON.stringify(asked)}}`,
+    ].map((body) => refusedBy([400], body === "" ? "nothing" : body.slice(0, 40), wait(body))),
     ...[
       { image: 1 },
       { image: "" },
@@ -290,7 +373,9 @@ describe("a question to the management API that is none is 400", () => {
       { timeoutMs: 1e300 },
       { timeoutMs: "1" },
       { extra: true },
-    ].map((fields) => refusedBy([400], JSON.stringify(fields).slice(0, 60), wait(JSON.stringify({ ...asked, ...fields })))),
+    ].map((fields) =>
+      refusedBy([400], JSON.stringify(fields).slice(0, 60), wait(JSON.stringify({ ...asked, ...fields }))),
+    ),
     refusedBy([413], "more than 1 MiB", wait(" ".repeat(1024 * 1024 + 1))),
   ]);
 });

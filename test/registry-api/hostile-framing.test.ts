@@ -1,6 +1,7 @@
 /** Where a body ends and the next request begins: chunks, lengths that lie, and several requests in one breath. */
 import { describe } from "vitest";
 
+import { PIPELINED_REQUESTS_MAX } from "../../shared/limits.ts";
 import { requestHead } from "../support/raw-http.ts";
 import type { RegistryClient } from "../support/registry-client.ts";
 import {
@@ -87,13 +88,21 @@ describe("a body in chunks that are only odd is read", () => {
     refusedBy([400], "leading zeros in a size", chunked("0000000000000002\r\n{}\r\n0\r\n\r\n")),
     refusedBy([400], "capital digits in a size", chunked(`A\r\n${"x".repeat(10)}\r\n0\r\n\r\n`)),
     refusedBy([400], "a short extension", chunked('2;a="b"\r\n{}\r\n0\r\n\r\n')),
-    refusedBy([400], "short extensions on 5,000 chunks", chunked(`${"1;abcdefgh=ijklmnop\r\nx\r\n".repeat(5_000)}0\r\n\r\n`)),
+    refusedBy(
+      [400],
+      "short extensions on 5,000 chunks",
+      chunked(`${"1;abcdefgh=ijklmnop\r\nx\r\n".repeat(5_000)}0\r\n\r\n`),
+    ),
     refusedBy([400], "no chunk but the last", chunked("0\r\n\r\n")),
     refusedBy([400], "trailers that nobody announced", chunked("2\r\n{}\r\n0\r\nX-A: b\r\n\r\n")),
     refusedBy([400], "a trailer that names a length", chunked("2\r\n{}\r\n0\r\nContent-Length: 99\r\n\r\n")),
     refusedBy([400], "a trailer that names chunks", chunked("2\r\n{}\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n")),
     refusedBy([400], "a trailer that names another host", chunked("2\r\n{}\r\n0\r\nHost: elsewhere.example\r\n\r\n")),
-    refusedBy([400], "a trailer that names a prototype", chunked("2\r\n{}\r\n0\r\n__proto__: x\r\n\r\n", ["Trailer: __proto__"])),
+    refusedBy(
+      [400],
+      "a trailer that names a prototype",
+      chunked("2\r\n{}\r\n0\r\n__proto__: x\r\n\r\n", ["Trailer: __proto__"]),
+    ),
   ]);
 });
 
@@ -120,7 +129,10 @@ describe("a body that ends before its end is refused or dropped, and nothing of 
       cut(`manifest: 2 of ${length} bytes`, sized(length, "{}")),
       cut(`PATCH: 2 of ${length} bytes`, toSession("PATCH", [`Content-Length: ${length}`], "{}")),
       cut(`PUT: 2 of ${length} bytes`, toSession("PUT", [`Content-Length: ${length}`], "{}")),
-      cut(`POST: 2 of ${length} bytes`, `${requestHead("POST", `/v2/team/x/blobs/uploads/?digest=${VAULT_BLOB.digest}`, [`Content-Length: ${length}`])}{}`),
+      cut(
+        `POST: 2 of ${length} bytes`,
+        `${requestHead("POST", `/v2/team/x/blobs/uploads/?digest=${VAULT_BLOB.digest}`, [`Content-Length: ${length}`])}{}`,
+      ),
     ]),
     cut("an invited body that never comes", sized(2, "").replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n")),
     cut("a GET with a body that never comes", requestHead("GET", "/v2/team/x/tags/list", ["Content-Length: 5"])),
@@ -132,9 +144,22 @@ describe("a body that goes on after its end is the next request, and no good one
     refusedBy([400, 400], "a manifest with two bytes too many", sized(2, "{}xx\r\n\r\n")),
     refusedBy([400, 400], "a manifest with a length of 0 and a body", sized(0, "{}\r\n\r\n")),
     refusedBy([400, 400], "chunks with more behind the last", chunked("2\r\n{}\r\n0\r\n\r\n{}\r\n\r\n")),
-    harmless([202, 400], "the first two bytes are an upload's", "a PATCH with bytes too many", toSession("PATCH", ["Content-Length: 2"], "{}{}\r\n\r\n")),
-    refusedBy([404, 400], "a GET with a body that nobody announced", `${requestHead("GET", "/v2/team/x/tags/list")}{"a":1}\r\n\r\n`),
-    refusedBy([400, 400], "a request hidden in a body of length 0 with a broken head", sized(0, "GET /v2/ HTTP/1.1\r\nHost : a\r\n\r\n")),
+    harmless(
+      [202, 400],
+      "the first two bytes are an upload's",
+      "a PATCH with bytes too many",
+      toSession("PATCH", ["Content-Length: 2"], "{}{}\r\n\r\n"),
+    ),
+    refusedBy(
+      [404, 400],
+      "a GET with a body that nobody announced",
+      `${requestHead("GET", "/v2/team/x/tags/list")}{"a":1}\r\n\r\n`,
+    ),
+    refusedBy(
+      [400, 400],
+      "a request hidden in a body of length 0 with a broken head",
+      sized(0, "GET /v2/ HTTP/1.1\r\nHost : a\r\n\r\n"),
+    ),
   ]);
 });
 
@@ -142,27 +167,75 @@ describe("requests in one breath are answered in order, up to the first that is 
   const each = "a client may send requests without waiting for answers (RFC 9112, 9.3.2)";
   holdAgainst([
     harmless([200, 200], each, "two", BASE + LAST),
-    harmless(Array.from({ length: 500 }, () => 200), each, "five hundred", BASE.repeat(499) + LAST),
+    harmless(
+      Array.from({ length: PIPELINED_REQUESTS_MAX }, () => 200),
+      each,
+      "a hundred",
+      BASE.repeat(PIPELINED_REQUESTS_MAX - 1) + LAST,
+    ),
+    cut("ten thousand", requestHead("GET", "/v2/team/x/tags/list").repeat(10_000)),
     harmless([200, 400], each, "one, then rubbish", `${BASE}rubbish\r\n\r\n`),
     harmless([200, 400], each, "one, then zeros", `${BASE}${"\0".repeat(1_000)}`),
     harmless([200, 400], each, "one, then a broken head", `${BASE}GET /v2/ HTTP/1.1\r\nHost: a\r\n b\r\n\r\n`),
-    harmless([200, 400], each, "one, then a target of another form", BASE + requestHead("GET", "http://elsewhere.example/", ["Connection: close"])),
+    harmless(
+      [200, 400],
+      each,
+      "one, then a target of another form",
+      BASE + requestHead("GET", "http://elsewhere.example/", ["Connection: close"]),
+    ),
     harmless([200, 405], each, "one, then CONNECT", BASE + requestHead("CONNECT", "elsewhere.example:443")),
-    harmless([200, 431], each, "one, then a head that is too large", `${BASE}${requestHead("GET", "/v2/", [`X-A: ${"b".repeat(20_000)}`])}`),
+    harmless(
+      [200, 431],
+      each,
+      "one, then a head that is too large",
+      `${BASE}${requestHead("GET", "/v2/", [`X-A: ${"b".repeat(20_000)}`])}`,
+    ),
     harmless([200], "what follows a last request is not read (RFC 9112, 9.6)", "a last one, then another", LAST + BASE),
-    harmless([200], "what follows a last request is not read (RFC 9112, 9.6)", "a last one, then rubbish", `${LAST}rubbish\r\n\r\n`),
-    harmless([200, 200], "empty lines between requests are skipped (RFC 9112, 2.2)", "empty lines between two", `${BASE}\r\n\r\n${LAST}`),
-    refusedBy([400], "a refused one, then another that is never answered", requestHead("GET", "/v2/", ["Host: b"]) + BASE),
-    refusedBy([404, 404], "two that name nothing", requestHead("GET", "/v2/team/x/tags/list") + requestHead("GET", "/v2/team/x/manifests/v1")),
+    harmless(
+      [200],
+      "what follows a last request is not read (RFC 9112, 9.6)",
+      "a last one, then rubbish",
+      `${LAST}rubbish\r\n\r\n`,
+    ),
+    harmless(
+      [200, 200],
+      "empty lines between requests are skipped (RFC 9112, 2.2)",
+      "empty lines between two",
+      `${BASE}\r\n\r\n${LAST}`,
+    ),
+    refusedBy(
+      [400],
+      "a refused one, then another that is never answered",
+      requestHead("GET", "/v2/", ["Host: b"]) + BASE,
+    ),
+    refusedBy(
+      [404, 404],
+      "two that name nothing",
+      requestHead("GET", "/v2/team/x/tags/list") + requestHead("GET", "/v2/team/x/manifests/v1"),
+    ),
     refusedBy(
       [404, 404],
       "a read of somebody else's blob behind another",
       requestHead("GET", "/v2/team/x/tags/list") + requestHead("GET", `/v2/team/x/blobs/${VAULT_BLOB.digest}`),
     ),
-    refusedBy([400], "a smuggled request: a length beside chunks", `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["Content-Length: 4", "Transfer-Encoding: chunked"])}0\r\n\r\n${BASE}`),
-    refusedBy([400], "a smuggled request: two lengths", `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["Content-Length: 0", `Content-Length: ${BASE.length}`])}${BASE}`),
-    refused("a smuggled request: a coding with a form feed", `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["Content-Length: 4", "Transfer-Encoding:\x0cchunked"])}0\r\n\r\n${BASE}`),
-    refused("a smuggled request: a coding behind a bare line feed", `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["X-A: b\nTransfer-Encoding: chunked", "Content-Length: 4"])}0\r\n\r\n${BASE}`),
+    refusedBy(
+      [400],
+      "a smuggled request: a length beside chunks",
+      `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["Content-Length: 4", "Transfer-Encoding: chunked"])}0\r\n\r\n${BASE}`,
+    ),
+    refusedBy(
+      [400],
+      "a smuggled request: two lengths",
+      `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["Content-Length: 0", `Content-Length: ${BASE.length}`])}${BASE}`,
+    ),
+    refused(
+      "a smuggled request: a coding with a form feed",
+      `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["Content-Length: 4", "Transfer-Encoding:\x0cchunked"])}0\r\n\r\n${BASE}`,
+    ),
+    refused(
+      "a smuggled request: a coding behind a bare line feed",
+      `${requestHead("POST", "/v2/team/x/blobs/uploads/", ["X-A: b\nTransfer-Encoding: chunked", "Content-Length: 4"])}0\r\n\r\n${BASE}`,
+    ),
   ]);
 });
 

@@ -54,22 +54,48 @@ describe("a method that the endpoint does not know is refused", () => {
         requestHead(method, "/v2/team/x/manifests/v1", ["Content-Length: 0"]),
       ),
     ),
-    refusedBy([405], "TRACE, which would echo credentials", requestHead("TRACE", "/v2/", ["Authorization: Basic eDp5"])),
+    refusedBy(
+      [405],
+      "TRACE, which would echo credentials",
+      requestHead("TRACE", "/v2/", ["Authorization: Basic eDp5"]),
+    ),
     refusedBy([405], "CONNECT elsewhere", requestHead("CONNECT", "elsewhere.example:443")),
     refusedBy([405], "CONNECT to ourselves", requestHead("CONNECT", "127.0.0.1:5000")),
     refusedBy([405], "CONNECT with a path", requestHead("CONNECT", "/v2/")),
-    ...["get", "Get", "gET", "FOO", "GETGET", "G", "", " GET", "GET\t", "GE\0T", "\xc7ET", "PRI", "SSH-2.0-x", "123"].map(
-      (method) => refused(`method ${JSON.stringify(method)}`, requestHead(method, "/v2/")),
-    ),
+    ...[
+      "get",
+      "Get",
+      "gET",
+      "FOO",
+      "GETGET",
+      "G",
+      "",
+      " GET",
+      "GET\t",
+      "GE\0T",
+      "\xc7ET",
+      "PRI",
+      "SSH-2.0-x",
+      "123",
+    ].map((method) => refused(`method ${JSON.stringify(method)}`, requestHead(method, "/v2/"))),
     refused("a method of 64 KiB", requestHead("G".repeat(64 * 1024), "/v2/")),
   ]);
 });
 
 describe("a first line that is not HTTP/1.1 is refused", () => {
   holdAgainst([
-    ...["HTTP/2.0", "HTTP/0.9", "HTTP/3", "HTTP/9.9", "HTTP/1.1x", "HTTP/1.", "HTTP/11", "HTTP/-1.1", "http/1.1", "HTCPCP/1.0"].map(
-      (version) => refused(version, head(`GET /v2/ ${version}`, "Host: a")),
-    ),
+    ...[
+      "HTTP/2.0",
+      "HTTP/0.9",
+      "HTTP/3",
+      "HTTP/9.9",
+      "HTTP/1.1x",
+      "HTTP/1.",
+      "HTTP/11",
+      "HTTP/-1.1",
+      "http/1.1",
+      "HTCPCP/1.0",
+    ].map((version) => refused(version, head(`GET /v2/ ${version}`, "Host: a"))),
     refused("HTTP/0.9", "GET /v2/\r\n\r\n"),
     refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     refused("a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
@@ -89,7 +115,12 @@ describe("a first line that is not HTTP/1.1 is refused", () => {
     cut("a head without its last line", "GET /v2/ HTTP/1.1\r\nHost: a\r\n"),
   ]);
   holdAgainst([
-    harmless([200], "HTTP/1.0 knows no Host (RFC 9112, 3.2)", "HTTP/1.0", head("GET /v2/ HTTP/1.0", "Connection: close")),
+    harmless(
+      [200],
+      "HTTP/1.0 knows no Host (RFC 9112, 3.2)",
+      "HTTP/1.0",
+      head("GET /v2/ HTTP/1.0", "Connection: close"),
+    ),
     harmless(
       [200],
       "empty lines before a request are skipped (RFC 9112, 2.2)",
@@ -166,8 +197,9 @@ describe("a head that is too large is refused before it is whole", () => {
 
 describe("a length that is none, or one beside another, is refused", () => {
   holdAgainst([
-    ...["-1", "+2", "0x2", "2.0", "2e0", "two", "", " ", "2 2", "2,2", "2, 3", "1_0", "NaN", "Infinity", "２"].map((length) =>
-      refusedBy([400], `Content-Length: ${JSON.stringify(length)}`, put([`Content-Length: ${length}`], "{}")),
+    ...["-1", "+2", "0x2", "2.0", "2e0", "two", "", " ", "2 2", "2,2", "2, 3", "1_0", "NaN", "Infinity", "２"].map(
+      (length) =>
+        refusedBy([400], `Content-Length: ${JSON.stringify(length)}`, put([`Content-Length: ${length}`], "{}")),
     ),
     refusedBy([400], "a length beyond 64 bits", put([`Content-Length: ${"9".repeat(20)}`], "{}")),
     refusedBy([400], "a length of 4,000 digits", put([`Content-Length: ${"9".repeat(4_000)}`], "{}")),
@@ -211,7 +243,10 @@ describe("a transfer coding that could be read in two ways is refused", () => {
   ];
   holdAgainst([
     ...codings.map((coding) =>
-      refused(`Transfer-Encoding: ${JSON.stringify(coding)}`, put([`Transfer-Encoding: ${coding}`], "2\r\n{}\r\n0\r\n\r\n")),
+      refused(
+        `Transfer-Encoding: ${JSON.stringify(coding)}`,
+        put([`Transfer-Encoding: ${coding}`], "2\r\n{}\r\n0\r\n\r\n"),
+      ),
     ),
     refused("two codings", put(["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], "0\r\n\r\n")),
     refused("chunked twice", put(["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], "0\r\n\r\n")),
@@ -261,7 +296,11 @@ describe("an expectation, an upgrade or a connection header changes nothing", ()
       "constructor: x",
     ].map((line) => harmless([200], ignored, line, get([line]))),
     refusedBy([400], "a version that is none", get(["Meridian-Min-Version: not a token"], "/v2/_catalog")),
-    refusedBy([400], "a version of 10,000 characters", get([`Meridian-Min-Version: ${"A".repeat(10_000)}`], "/v2/_catalog")),
+    refusedBy(
+      [400],
+      "a version of 10,000 characters",
+      get([`Meridian-Min-Version: ${"A".repeat(10_000)}`], "/v2/_catalog"),
+    ),
     refusedBy([400], "two versions", get(["Meridian-Min-Version: A", "Meridian-Min-Version: B"], "/v2/_catalog")),
   ]);
 });
@@ -294,12 +333,20 @@ describe("an odd range of a blob is ignored, served or 416", () => {
       `bytes=${"0-,".repeat(60)}0-`,
       `bytes=${",".repeat(5_000)}`,
     ].map((range) => harmless([200], unread, range.slice(0, 40), ofBlob("GET", [`Range: ${range}`]))),
-    ...["bytes=0-99999999999999999999", "bytes=-99999999999999999999", `bytes=${"0".repeat(5_000)}1-2`, "BYTES=0-1"].map(
-      (range) => harmless([206], beyond, range.slice(0, 40), ofBlob("GET", [`Range: ${range}`])),
-    ),
+    ...[
+      "bytes=0-99999999999999999999",
+      "bytes=-99999999999999999999",
+      `bytes=${"0".repeat(5_000)}1-2`,
+      "BYTES=0-1",
+    ].map((range) => harmless([206], beyond, range.slice(0, 40), ofBlob("GET", [`Range: ${range}`]))),
     harmless([200], unread, "two range headers", ofBlob("GET", ["Range: bytes=50-", "Range: bytes=60-"])),
     harmless([200], "a range counts for GET alone (RFC 9110, 14.2)", "HEAD", ofBlob("HEAD", ["Range: bytes=50-"])),
-    harmless([200], "a date is no strong validator", "If-Range: a date", ofBlob("GET", ["If-Range: x", "Range: bytes=50-"])),
+    harmless(
+      [200],
+      "a date is no strong validator",
+      "If-Range: a date",
+      ofBlob("GET", ["If-Range: x", "Range: bytes=50-"]),
+    ),
     refusedBy([404], "a range of what is not here", get(["Range: bytes=0-5"], `/v2/team/x/blobs/${VAULT_BLOB.digest}`)),
   ]);
 });
@@ -314,9 +361,18 @@ describe("an odd condition on a blob is read as it stands", () => {
     refusedBy([412], "If-Match of a HEAD", ofBlob("HEAD", ['If-Match: "x"'])),
     refusedBy([412], "If-Match beside a range", ofBlob("GET", ['If-Match: "x"', "Range: bytes=0-3"])),
     harmless([304], "whatever is there is here already", "If-None-Match: *", ofBlob("GET", ["If-None-Match: *"])),
-    harmless([200], "content has no date", "If-Modified-Since", ofBlob("GET", ["If-Modified-Since: Sat, 99 Foo 99999"])),
+    harmless(
+      [200],
+      "content has no date",
+      "If-Modified-Since",
+      ofBlob("GET", ["If-Modified-Since: Sat, 99 Foo 99999"]),
+    ),
     refusedBy([404], "If-Match: * of what is not here", get(["If-Match: *"], `/v2/team/x/blobs/${VAULT_BLOB.digest}`)),
-    refusedBy([404], "If-None-Match: * of what is not here", get(["If-None-Match: *"], `/v2/team/x/blobs/${VAULT_BLOB.digest}`)),
+    refusedBy(
+      [404],
+      "If-None-Match: * of what is not here",
+      get(["If-None-Match: *"], `/v2/team/x/blobs/${VAULT_BLOB.digest}`),
+    ),
   ]);
 });
 

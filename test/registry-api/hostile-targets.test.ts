@@ -28,7 +28,7 @@ function gets(statuses: readonly number[], targets: readonly string[]): readonly
 
 /** A title that fits into a line, and into a terminal. */
 function shown(text: string): string {
-  const escaped = [...text].map((character) => (/[!-~]/.test(character) ? character : escape(character))).join("");
+  const escaped = text.replaceAll(/[^!-~]/g, escape);
   return escaped.length > 90 ? `${escaped.slice(0, 80)}… (${text.length} bytes)` : escaped;
 }
 
@@ -436,7 +436,7 @@ describe("what another repository holds is unknown here", () => {
   holdAgainst([
     harmless(
       [200],
-      "the referrers of what is not here are an empty list (distribution-spec, \"Listing Referrers\")",
+      'the referrers of what is not here are an empty list (distribution-spec, "Listing Referrers")',
       "the referrers of somebody else's image",
       get(`/v2/team/x/referrers/${VAULT_IMAGE.digest}`),
     ),

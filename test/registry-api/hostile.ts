@@ -12,7 +12,7 @@
  */
 import { expect } from "vitest";
 
-import { artifact, content, type Content, digestOf, EMPTY, image } from "../support/oci-fixtures.ts";
+import { artifact, type Content, content, digestOf, EMPTY, image } from "../support/oci-fixtures.ts";
 import { field, RawConnection, type RawReply, requestHead } from "../support/raw-http.ts";
 import type { RegistryClient } from "../support/registry-client.ts";
 import { test as base } from "./one-node.ts";

@@ -92,9 +92,7 @@ export class ReplicatingCluster {
   }
 
   async start(name: NodeId): Promise<LivingNode> {
-    const node = await this.world.run(
-      startNode(this.world, this.network, this.#machine(name), this.names, this.#options),
-    );
+    const node = await this.world.run(startNode(this.#machine(name), this, this.#options));
     this.#living.set(name, node);
     return node;
   }
@@ -177,15 +175,16 @@ function newMachine(world: World, name: NodeId): Machine {
 }
 
 async function startNode(
-  world: World,
-  network: SimNetwork,
   { name, clock, kv: stored, disk }: Machine,
-  names: readonly NodeId[],
+  { world, network, names }: Pick<ReplicatingCluster, "world" | "network" | "names">,
   { opLogOpsMax, commitMs = 2, meddle = (peers) => peers }: ClusterOptions,
 ): Promise<LivingNode> {
   const timers = new SimTimers(world);
   const kv: Kv = {
-    ...stored,
+    get: stored.get,
+    getMany: stored.getMany,
+    entries: stored.entries,
+    close: stored.close,
     commit: async (writes) => {
       await timers.sleep(commitMs);
       await stored.commit(writes);
@@ -226,7 +225,18 @@ async function startNode(
     stopListening();
   };
   return {
-    ...{ name, self, metadata, blobs, directory, replicate, fetchContent, probeMiss, view },
-    ...{ service, telemetry, timers, stop },
+    name,
+    self,
+    metadata,
+    blobs,
+    directory,
+    replicate,
+    fetchContent,
+    probeMiss,
+    view,
+    service,
+    telemetry,
+    timers,
+    stop,
   };
 }

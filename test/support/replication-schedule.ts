@@ -82,10 +82,15 @@ export class ReplicationSchedule {
     else if (node !== undefined && dice < 69) await cluster.stop(node.name);
     else if (dice < 79) await this.#start(prng.pick(cluster.names));
     else if (dice < 85) cluster.network.cut(left, right);
-    else if (dice < 89)
-      cluster.network.cutOneWay(...(prng.chance(0.5) ? ([left, right] as const) : ([right, left] as const)));
+    else if (dice < 89) this.#cutOneWay(left, right);
     else if (dice < 97) cluster.network.heal(left, right);
     else cluster.network.set(left, right, { latencyMs: prng.integer(1, 400), jitterMs: prng.integer(0, 100) });
+  }
+
+  #cutOneWay(left: NodeId, right: NodeId): void {
+    const { network } = this.cluster;
+    if (this.#prng.chance(0.5)) network.cutOneWay(left, right);
+    else network.cutOneWay(right, left);
   }
 
   async #start(name: NodeId): Promise<void> {

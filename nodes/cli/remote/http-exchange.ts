@@ -45,7 +45,6 @@ export type ExchangeOptions = {
   readonly onWait: (line: string) => void;
 };
 
-export const IDLE_MS_DEFAULT = 60_000;
 const ATTEMPTS_MAX = 5;
 const REDIRECTS_MAX = 5;
 const WAIT_MS_MAX = 10_000;

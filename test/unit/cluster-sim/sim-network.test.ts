@@ -162,6 +162,19 @@ describe("a node that dies", () => {
     expect((await world.run(failure)).kind).toBe("unreachable");
   });
 
+  test("reaches nobody, by links that it had or by new ones", async () => {
+    const world = new World();
+    const network = new SimNetwork(world);
+    network.listen(EU, () => calls());
+    const peers = network.peers(US);
+    const link = peers.dial(EU.advertise.peer);
+
+    network.kill(US.node);
+
+    expect((await world.run(failureOf(link.report(NEVER)))).kind).toBe("unreachable");
+    expect((await world.run(failureOf(peers.dial(EU.advertise.peer).report(NEVER)))).kind).toBe("unreachable");
+  });
+
   test("is reached by the same link when it listens again", async () => {
     const { world, network, link } = pair();
     network.kill(EU.node);

@@ -72,4 +72,12 @@ describe("a world", () => {
 
     expect([left, world.nowMs]).toEqual([0, 700]);
   });
+
+  test("says so when time does not pass any more", async () => {
+    const world = new World();
+    const again = (): void => void world.after(0, again);
+    world.after(7, again);
+
+    await expect(world.runFor(100)).rejects.toThrow("time passes (at 7 ms, seed 1)");
+  });
 });

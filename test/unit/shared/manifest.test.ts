@@ -252,6 +252,18 @@ describe("what a manifest is", () => {
 const REFUSALS: readonly (readonly [string, unknown, string | undefined, string])[] = [
   ["header and document disagree", IMAGE, OCI_IMAGE_INDEX, "mediaType"],
   ["header and document disagree about an unknown type", { mediaType: "a/b" }, "a/c", "mediaType"],
+  [
+    "an image that names no type comes under an unknown one",
+    { ...IMAGE, mediaType: "" },
+    "application/vnd.example+json",
+    "mediaType",
+  ],
+  [
+    "an index whose list is null comes under an unknown type",
+    { schemaVersion: 2, manifests: null },
+    "application/vnd.example+json",
+    "mediaType",
+  ],
   ["neither header nor document says the type", { ...IMAGE, mediaType: undefined }, undefined, "mediaType"],
   ["the type is none", {}, "text", "mediaType"],
   ["the type would break a header", { mediaType: "a/b\r\nX: y" }, undefined, "mediaType"],
