@@ -1,0 +1,71 @@
+/**
+ * Holds I4 (one dot, one content, on every disk) and the order law beneath I3: an op is on the disk of its origin
+ * before anybody else holds it, and before the client who wrote it hears of it. That what was acknowledged is not lost
+ * later is the oracle fold's to show: see `convergence.ts`. And of I19 that the timestamps of an origin only rise.
+ *
+ * Issue 4 completes it with torn and lost writes of the disk, restored and cloned directories (scenarios 31 to 43);
+ * losing whole regions (I14) comes with write concerns.
+ */
+import { parseCausalToken } from "../../shared/causal-token.ts";
+import type { RegisterKey, RegisterValue } from "../../shared/register.ts";
+import type { NodeHost } from "../node-host.ts";
+import { keyNameOf, nameOf, type Oracle, type Written } from "../oracle.ts";
+import type { Findings } from "./findings.ts";
+
+/** What a client was told is written. */
+export type Acknowledged = {
+  readonly host: NodeHost;
+  readonly key: RegisterKey;
+  readonly value: RegisterValue;
+  readonly token: string | undefined;
+};
+
+export class Durability {
+  readonly #oracle: Oracle;
+  readonly #findings: Findings;
+  readonly #latest = new Map<string, bigint>();
+
+  constructor(oracle: Oracle, findings: Findings) {
+    this.#oracle = oracle;
+    this.#findings = findings;
+  }
+
+  /** An op lies in the log on `holder`'s disk. */
+  durable(op: Uint8Array, holder: NodeHost): void {
+    const { dot, isNew, isSame } = this.#oracle.learn(op);
+    this.#findings.expect(isSame, "I4 dot uniqueness", () => `${nameOf(dot)} has two contents, seen at ${holder.name}`);
+    const origin = holder.node?.self.origin;
+    this.#findings.expect(
+      !isNew || origin === undefined || origin === dot.origin,
+      "I3 no lost acknowledged op",
+      () => `${holder.name} holds ${nameOf(dot)}, which is not durable at its origin`,
+    );
+    const hlc = isNew ? this.#oracle.at(dot)?.version.hlc : undefined;
+    if (hlc === undefined) return;
+    const latest = this.#latest.get(dot.origin) ?? -1n;
+    this.#findings.expect(hlc > latest, "I19 clock", () => `${nameOf(dot)} is older than the op before it`);
+    this.#latest.set(dot.origin, hlc);
+  }
+
+  /** The op behind an acknowledgement, which must be durable by now. */
+  acknowledged({ host, key, value, token }: Acknowledged): Written | undefined {
+    const seen = new Map((token === undefined ? [] : parseCausalToken(token)).map(({ origin, seq }) => [origin, seq]));
+    const written = this.#oracle
+      .writesTo(key)
+      .filter(
+        ({ version }) => sameValue(version.value, value) && version.dot.seq <= (seen.get(version.dot.origin) ?? 0),
+      )
+      .at(-1);
+    this.#findings.expect(
+      written !== undefined,
+      "I3 no lost acknowledged op",
+      () => `${host.name} acknowledged ${keyNameOf(key)} ${value.kind}, and no such op is durable`,
+    );
+    return written;
+  }
+}
+
+function sameValue(left: RegisterValue, right: RegisterValue): boolean {
+  if (left.kind === "tag") return right.kind === "tag" && left.digest === right.digest;
+  return left.kind === right.kind;
+}

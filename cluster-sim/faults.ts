@@ -1,0 +1,272 @@
+/**
+ * What goes wrong in a run, drawn before it begins and written down as data: a failing run can then be read, and made
+ * smaller by leaving faults out.
+ *
+ * A line is directed. Faults overlap freely, so each line counts how many cuts lie on it and carries again when the
+ * last is lifted.
+ */
+import type { NodeId } from "../shared/identity.ts";
+import { unreachable } from "../shared/invariant.ts";
+import type { NodeHost } from "./node-host.ts";
+import type { Prng } from "./prng.ts";
+import type { FaultKind, Settings } from "./settings.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import type { World } from "./world.ts";
+
+export type Line = readonly [source: NodeId, target: NodeId];
+
+export type Fault =
+  | {
+      readonly kind: "cut";
+      readonly shape: CutShape;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly lines: readonly Line[];
+    }
+  | {
+      readonly kind: "slow";
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly pair: Line;
+      readonly latencyMs: number;
+      readonly jitterMs: number;
+    }
+  | {
+      readonly kind: "crash" | "exit" | "stop";
+      readonly atMs: number;
+      /** Until the process is started again. */
+      readonly forMs: number;
+      readonly node: NodeId;
+    }
+  | { readonly kind: "clock"; readonly atMs: number; readonly node: NodeId; readonly byMs: number };
+
+const CUT_SHAPES = [
+  "halves",
+  "isolated",
+  "deaf",
+  "mute",
+  "one line",
+  "one way",
+  "bridge",
+  "ring",
+  "swizzle",
+  "flapping",
+  "all",
+] as const;
+type CutShape = (typeof CUT_SHAPES)[number];
+
+/** No fault begins before the nodes have met once. */
+const BEGIN_MS = 2_000;
+const FLAPS_MAX = 8;
+/** A process that is down sees nothing of what goes wrong. */
+const DOWN_MS = [50, 700, 4_000, 15_000] as const;
+
+/** Every fault of a run, in the order in which they begin; each is over when the safety phase is. */
+export function planFaults(prng: Prng, { places, faults, faultEveryMs, safetyMs }: Settings): readonly Fault[] {
+  const plan: Fault[] = [];
+  if (faults.length === 0) return plan;
+  const names = places.map(({ name }) => name);
+  for (let atMs = BEGIN_MS; atMs < safetyMs; atMs += 2 * faultEveryMs * prng.fraction()) {
+    const forMs = Math.min(prng.pick([300, 2_000, 8_000, 20_000, 45_000]) * (0.5 + prng.fraction()), safetyMs - atMs);
+    plan.push(...drawFault(prng, prng.pick(faults), names, { atMs, forMs }));
+  }
+  return plan.toSorted((left, right) => left.atMs - right.atMs);
+}
+
+type Span = { readonly atMs: number; readonly forMs: number };
+
+function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: Span): readonly Fault[] {
+  switch (kind) {
+    case "cut":
+      return drawCut(prng, prng.pick(CUT_SHAPES), names, span);
+    case "slow": {
+      const [source, target] = shuffled(prng, names);
+      if (source === undefined || target === undefined) return [];
+      const latencyMs = prng.pick([50, 300, 900]);
+      return [{ kind, ...span, pair: [source, target], latencyMs, jitterMs: prng.pick([0, 200, 1_500]) }];
+    }
+    case "crash":
+    case "exit":
+    case "stop":
+      return [{ kind, ...span, forMs: Math.min(span.forMs, prng.pick(DOWN_MS)), node: prng.pick(names) }];
+    case "clock":
+      return [
+        { kind, atMs: span.atMs, node: prng.pick(names), byMs: prng.pick([-60_000, -700, -200, 200, 700, 60_000]) },
+      ];
+    default:
+      return unreachable(kind);
+  }
+}
+
+function drawCut(prng: Prng, shape: CutShape, names: readonly NodeId[], span: Span): readonly Fault[] {
+  const order = shuffled(prng, names);
+  const [first, second, ...others] = order;
+  if (first === undefined || second === undefined) return [];
+  const half = prng.integer(1, order.length - 1);
+  const cut = (lines: readonly Line[], { atMs, forMs }: Span = span): Fault => ({
+    kind: "cut",
+    shape,
+    atMs,
+    forMs,
+    lines,
+  });
+  switch (shape) {
+    case "halves":
+      return [cut(bothWays(order.slice(0, half), order.slice(half)))];
+    case "isolated":
+      return [cut(bothWays([first], [second, ...others]))];
+    case "deaf":
+      return [cut(oneWay([second, ...others], [first]))];
+    case "mute":
+      return [cut(oneWay([first], [second, ...others]))];
+    case "one line":
+      return [cut(bothWays([first], [second]))];
+    case "one way":
+      return [cut(oneWay([first], [second]))];
+    case "bridge":
+      return [cut(bothWays([second, ...others].slice(0, half), [second, ...others].slice(half)))];
+    case "ring":
+      return [cut(order.flatMap((name, index) => oneWay([name], beyondNeighbours(order, index))))];
+    case "swizzle":
+      return shuffled(prng, [second, ...others]).map((other) => {
+        const laterMs = span.forMs * 0.5 * prng.fraction();
+        const forMs = (span.forMs - laterMs) * (0.3 + 0.7 * prng.fraction());
+        return cut(bothWays([first], [other]), { atMs: span.atMs + laterMs, forMs });
+      });
+    case "flapping": {
+      const flaps = prng.integer(2, FLAPS_MAX);
+      const periodMs = span.forMs / flaps;
+      return Array.from({ length: flaps }, (_, index) =>
+        cut(bothWays([first], [second]), {
+          atMs: span.atMs + index * periodMs,
+          forMs: periodMs * (0.2 + 0.6 * prng.fraction()),
+        }),
+      );
+    }
+    case "all":
+      return [cut(oneWay(order, order))];
+    default:
+      return unreachable(shape);
+  }
+}
+
+/** Everybody but the node itself and those next to it in the ring; among three or four, the one before it as well. */
+function beyondNeighbours(order: readonly NodeId[], index: number): readonly NodeId[] {
+  const count = order.length;
+  const near = count < 5 ? [0, 1] : [0, 1, count - 1];
+  return order.filter((_, other) => !near.includes((other - index + count) % count));
+}
+
+function oneWay(sources: readonly NodeId[], targets: readonly NodeId[]): readonly Line[] {
+  return sources.flatMap((source) =>
+    targets.filter((target) => target !== source).map((target) => [source, target] as const),
+  );
+}
+
+function bothWays(left: readonly NodeId[], right: readonly NodeId[]): readonly Line[] {
+  return [...oneWay(left, right), ...oneWay(right, left)];
+}
+
+function shuffled<Item>(prng: Prng, items: readonly Item[]): readonly Item[] {
+  return items
+    .map((item) => ({ item, place: prng.fraction() }))
+    .toSorted((left, right) => left.place - right.place)
+    .map(({ item }) => item);
+}
+
+export function tellFault(fault: Fault): string {
+  switch (fault.kind) {
+    case "cut":
+      return `cut (${fault.shape}) ${fault.lines.map((line) => line.join(">")).join(" ")} for ${ms(fault.forMs)}`;
+    case "slow":
+      return `slow ${fault.pair.join("-")} ${fault.latencyMs}+${fault.jitterMs} ms for ${ms(fault.forMs)}`;
+    case "crash":
+    case "exit":
+    case "stop":
+      return `${fault.kind} ${fault.node} for ${ms(fault.forMs)}`;
+    case "clock":
+      return `clock of ${fault.node} by ${fault.byMs} ms`;
+    default:
+      return unreachable(fault);
+  }
+}
+
+function ms(duration: number): string {
+  return `${Math.round(duration)} ms`;
+}
+
+export type FaultsDeps = {
+  readonly world: World;
+  readonly network: SimNetwork;
+  readonly hosts: ReadonlyMap<NodeId, NodeHost>;
+  readonly note: (subject: string, event: string) => void;
+  /** The distance between two nodes when nothing is wrong. */
+  readonly mend: (pair: Line) => void;
+  /** A process that could not be started or stopped. */
+  readonly onFailure: (what: string, cause: unknown) => void;
+};
+
+export class Faults {
+  readonly #deps: FaultsDeps;
+  readonly #cuts = new Map<string, number>();
+
+  constructor(deps: FaultsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Sets every fault of the plan; each happens in its time. */
+  begin(plan: readonly Fault[]): void {
+    for (const fault of plan) {
+      this.#deps.world.after(fault.atMs, () => {
+        this.#deps.note("fault", tellFault(fault));
+        this.#strike(fault);
+      });
+    }
+  }
+
+  #strike(fault: Fault): void {
+    const { world, network } = this.#deps;
+    switch (fault.kind) {
+      case "cut":
+        for (const line of fault.lines) this.#count(line, 1);
+        world.after(fault.forMs, () => {
+          for (const line of fault.lines) this.#count(line, -1);
+        });
+        return;
+      case "slow":
+        network.set(...fault.pair, { latencyMs: fault.latencyMs, jitterMs: fault.jitterMs });
+        world.after(fault.forMs, () => this.#deps.mend(fault.pair));
+        return;
+      case "crash":
+      case "exit":
+      case "stop":
+        this.#takeDown(fault);
+        return;
+      case "clock":
+        this.#deps.hosts.get(fault.node)?.clock.shift(fault.byMs);
+        return;
+      default:
+        unreachable(fault);
+    }
+  }
+
+  #takeDown({ kind, node, forMs }: Fault & { readonly kind: "crash" | "exit" | "stop" }): void {
+    const { world, hosts, onFailure } = this.#deps;
+    const host = hosts.get(node);
+    if (host?.node === undefined) return;
+    if (kind === "stop") host.stop().catch((cause: unknown) => onFailure(`${node} could not stop`, cause));
+    else host.kill(kind === "crash" ? "power" : "exit");
+    world.after(forMs, () => {
+      host.start().catch((cause: unknown) => onFailure(`${node} could not start`, cause));
+    });
+  }
+
+  #count([source, target]: Line, more: 1 | -1): void {
+    const { network } = this.#deps;
+    const name = `${source} ${target}`;
+    const before = this.#cuts.get(name) ?? 0;
+    this.#cuts.set(name, before + more);
+    if (before === 0) network.cutOneWay(source, target);
+    else if (before + more === 0) network.healOneWay(source, target);
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * One machine of a simulated world, and the process on it: `createNode`, unmodified, on simulated ports. The machine
+ * keeps its disk, store and clock over all lives of the process; a life ends by a stop in good order, by an exit, or
+ * with the power.
+ *
+ * A process that is dead must do nothing, not even finish a sentence. Its timers never ring, its links are closed, and
+ * whatever it waits for of its store never comes.
+ */
+import { createNode, type Node } from "../nodes/node.ts";
+import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
+import type { PeerService, PullFrame } from "../nodes/ports/peers.ts";
+import { type NodeConfig, parseNodeConfig } from "../shared/config.ts";
+import type { NodeId } from "../shared/identity.ts";
+import { opInRow } from "./oracle.ts";
+import type { Place, Settings } from "./settings.ts";
+import { SimClock } from "./sim-clock.ts";
+import { SimDisk } from "./sim-disk.ts";
+import { SimKv } from "./sim-kv.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import { SimTelemetry } from "./sim-telemetry.ts";
+import { SimTimers } from "./sim-timers.ts";
+import type { World } from "./world.ts";
+
+/** What a call on a node ends with whose process is gone. Not a failure of anything. */
+export class ProcessGoneError extends Error {
+  override readonly name = "ProcessGoneError";
+}
+
+export type HostDeps = {
+  readonly world: World;
+  readonly network: SimNetwork;
+  readonly note: (subject: string, event: string) => void;
+  /** An op that is durable on `holder`'s disk now. */
+  readonly onDurable: (op: Uint8Array, holder: NodeHost) => void;
+  readonly settings: Pick<Settings, "opLogOpsMax" | "commitMsMax" | "isChopped">;
+};
+
+type Life = {
+  readonly timers: SimTimers;
+  readonly telemetry: SimTelemetry;
+  readonly gone: PromiseWithResolvers<never>;
+  node: Node | undefined;
+  stopListening: () => void;
+  isDead: boolean;
+  isStopping: boolean;
+};
+
+const STOP_GRACE_MS = 2_000;
+const DISK_MS_MAX = 2;
+
+export class NodeHost {
+  readonly name: NodeId;
+  readonly clock: SimClock;
+  readonly #deps: HostDeps;
+  readonly #config: NodeConfig;
+  readonly #kv = new SimKv();
+  readonly #disk: SimDisk;
+  readonly #asked = new Set<Promise<unknown>>();
+  #life: Life | undefined;
+  #lives = 0;
+  #commits = 0;
+
+  constructor(deps: HostDeps, place: Place, join: readonly string[]) {
+    this.name = place.name;
+    this.#deps = deps;
+    this.clock = new SimClock(deps.world, place.aheadMs);
+    const prng = deps.world.chanceFor(`disk of ${place.name}`);
+    const pause = async (): Promise<void> => await deps.world.delay(DISK_MS_MAX * prng.fraction());
+    this.#disk = new SimDisk({ prng: deps.world.chanceFor(`platter of ${place.name}`), pause });
+    const parsed = parseNodeConfig({ node: place.name, region: place.region, join: [...join] });
+    if (parsed.kind === "invalid") throw new Error(JSON.stringify(parsed.problems));
+    this.#config = parsed.config;
+  }
+
+  /** The node, while it answers clients. */
+  get node(): Node | undefined {
+    return this.#life?.isStopping === false ? this.#life.node : undefined;
+  }
+
+  get telemetry(): SimTelemetry | undefined {
+    return this.#life?.telemetry;
+  }
+
+  /** Whether no batch is on its way to the store: what the node shows is then what it holds. */
+  get isQuiet(): boolean {
+    return this.#commits === 0;
+  }
+
+  /** Starts the process, when none is alive. */
+  async start(): Promise<void> {
+    if (this.#life !== undefined) return;
+    const { world, network, note } = this.#deps;
+    const { opLogOpsMax, isChopped } = this.#deps.settings;
+    this.#lives += 1;
+    this.#commits = 0;
+    const life: Life = {
+      timers: new SimTimers(world),
+      telemetry: new SimTelemetry(),
+      gone: Promise.withResolvers<never>(),
+      node: undefined,
+      stopListening: () => undefined,
+      isDead: false,
+      isStopping: false,
+    };
+    // Whoever waits for it hears of it; if nobody does, nobody has to.
+    life.gone.promise.catch(() => undefined);
+    this.#life = life;
+    const advertise = { registry: `http://${this.name}:5000`, peer: `${this.name}:7000` };
+    const ports = {
+      clock: this.clock,
+      timers: life.timers,
+      random: world.chanceFor(`${this.name} life ${this.#lives}`),
+      disk: this.#disk,
+      kv: this.#kvOf(life),
+      peers: network.peers,
+      telemetry: life.telemetry,
+    };
+    const node = await Promise.race([createNode(this.#config, advertise, ports, { opLogOpsMax }), life.gone.promise]);
+    life.node = node;
+    life.stopListening = network.listen(node.self, isChopped ? chopped(node.peerService) : node.peerService);
+    node.start();
+    note(this.name, `started, boot ${node.self.boot} of ${node.self.origin}`);
+  }
+
+  /** The process is gone from one moment to the next; with its power, also what the disk had not yet synced. */
+  kill(how: "exit" | "power"): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#deps.note(this.name, how === "power" ? "lost its power" : "exited");
+    this.#end(life);
+    this.#deps.network.kill(this.name);
+    if (how === "power") this.#disk.crash();
+    else this.#disk.exit();
+  }
+
+  /** Ends the process in good order, as production does: first the requests, then the peers, then the node. */
+  async stop(): Promise<void> {
+    const life = this.#life;
+    if (life?.node === undefined || life.isStopping) return;
+    const { node } = life;
+    life.isStopping = true;
+    await Promise.race([Promise.allSettled(this.#asked), this.#deps.world.delay(STOP_GRACE_MS)]);
+    if (life.isDead) return;
+    life.stopListening();
+    await Promise.race([node.stop(), life.gone.promise]);
+    this.#deps.note(this.name, "stopped");
+    this.#end(life);
+    this.#disk.exit();
+  }
+
+  /** Asks the node something as a client would. @throws {ProcessGoneError} when it does not live to answer. */
+  async ask<T>(question: (node: Node) => Promise<T>): Promise<T> {
+    const life = this.#life;
+    const node = this.node;
+    if (life === undefined || node === undefined) throw new ProcessGoneError(`${this.name} is down`);
+    const answer = Promise.race([question(node), life.gone.promise]);
+    this.#asked.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#asked.delete(answer);
+    }
+  }
+
+  #end(life: Life): void {
+    life.isDead = true;
+    life.timers.stop();
+    life.gone.reject(new ProcessGoneError(`${this.name} is gone`));
+    this.#kv.crash();
+    this.#life = undefined;
+  }
+
+  #kvOf(life: Life): Kv {
+    const kv = this.#kv;
+    const prng = this.#deps.world.chanceFor(`kv of ${this.name} life ${this.#lives}`);
+    const isDead = (): boolean => life.isDead;
+    const living = async <T>(call: () => Promise<T>): Promise<T> => {
+      if (isDead()) return await forever();
+      try {
+        const result = await call();
+        return isDead() ? await forever() : result;
+      } catch (cause) {
+        if (isDead()) return await forever();
+        throw cause;
+      }
+    };
+    return {
+      get: async (key) => await living(async () => await kv.get(key)),
+      getMany: async (keys) => await living(async () => await kv.getMany(keys)),
+      entries: (range) => entriesOf(kv, range, living),
+      commit: async (writes) => {
+        this.#commits += 1;
+        const { commitMsMax } = this.#deps.settings;
+        await living(async () => await life.timers.sleep(commitMsMax * prng.fraction()));
+        await living(async () => await this.#commit(writes));
+        // Durable already, and nobody knows: what a crash leaves here was never acknowledged and is not lost either.
+        await living(async () => await life.timers.sleep((commitMsMax / 4) * prng.fraction()));
+        this.#commits -= 1;
+      },
+      close: async () => await living(async () => await kv.close()),
+    };
+  }
+
+  async #commit(writes: readonly KvWrite[]): Promise<void> {
+    await this.#kv.commit(writes);
+    for (const write of writes) {
+      const op = write.kind === "put" ? opInRow(write.key, write.value) : undefined;
+      if (op !== undefined) this.#deps.onDurable(op, this);
+    }
+  }
+}
+
+/** Answers with as many frames as there are registers. A peer may choose how it frames a session. */
+function chopped(service: PeerService): PeerService {
+  return (caller) => {
+    const calls = service(caller);
+    return { ...calls, pull: (have, signal) => oneByOne(calls.pull(have, signal)) };
+  };
+}
+
+async function* oneByOne(frames: AsyncIterable<PullFrame>): AsyncGenerator<PullFrame, void> {
+  for await (const frame of frames) {
+    if (frame.kind !== "live") yield frame;
+    else for (const change of frame.changes) yield { kind: "live", changes: [change] };
+  }
+}
+
+async function* entriesOf(
+  kv: Kv,
+  range: KvRange,
+  living: <T>(call: () => Promise<T>) => Promise<T>,
+): AsyncGenerator<KvEntry, void> {
+  for await (const entry of kv.entries(range)) yield await living(async () => await Promise.resolve(entry));
+}
+
+async function forever(): Promise<never> {
+  return await Promise.withResolvers<never>().promise;
+}

@@ -1,0 +1,133 @@
+/**
+ * The model that the nodes are compared with. It knows every op that any node has made durable, as the very bytes, and
+ * what they come to: a version stays exactly when no other op had seen it. That is the whole of it. It has no order of
+ * arrival, no version vector, no session and no merge, so it shares no mistake with the code that has them; of the
+ * production code it uses the encoding alone.
+ */
+import { hash } from "node:crypto";
+import { ByteReader } from "../shared/bytes.ts";
+import { type Change, decodeOp, dotOf, encodeKey, encodeRegister } from "../shared/change.ts";
+import type { Digest } from "../shared/digest.ts";
+import type { RepositoryName } from "../shared/reference.ts";
+import type { Register, RegisterKey, Version } from "../shared/register.ts";
+import { compareDots, type Dot } from "../shared/version-vector.ts";
+
+const LOG_LETTER = "q".charCodeAt(0);
+/** Version and checksum; see the envelope that the metadata store puts around each value. */
+const ENVELOPE_BYTES = 5;
+const STATE_SUM_MODULUS = 1n << 128n;
+
+export type Written = {
+  readonly key: RegisterKey;
+  readonly version: Version;
+  /** What its writer had seen, itself included. */
+  readonly context: ReadonlyMap<string, number>;
+  readonly bytes: Uint8Array;
+};
+
+/** The op in a row of a node's log; `undefined` when the row is another one. */
+export function opInRow(key: Uint8Array, value: Uint8Array): Uint8Array | undefined {
+  if (key[0] !== LOG_LETTER) return undefined;
+  const reader = new ByteReader(value.subarray(ENVELOPE_BYTES));
+  reader.readBytes();
+  return reader.readBytes();
+}
+
+export class Oracle {
+  readonly #byDot = new Map<string, Written>();
+  readonly #byKey = new Map<string, Written[]>();
+
+  /** Whether the op is as it was when it was seen before, if it was. */
+  learn(bytes: Uint8Array): { readonly dot: Dot; readonly isNew: boolean; readonly isSame: boolean } {
+    const op: Change = decodeOp(bytes);
+    const dot = dotOf(op);
+    const known = this.#byDot.get(nameOf(dot));
+    if (known !== undefined) return { dot, isNew: false, isSame: Buffer.compare(known.bytes, bytes) === 0 };
+    const [version] = op.register.versions;
+    if (version === undefined) throw new Error("an op holds one version");
+    const written = { key: op.key, version, context: op.register.context, bytes: Uint8Array.from(bytes) };
+    this.#byDot.set(nameOf(dot), written);
+    const name = keyNameOf(op.key);
+    const others = this.#byKey.get(name);
+    if (others === undefined) this.#byKey.set(name, [written]);
+    else others.push(written);
+    return { dot, isNew: true, isSame: true };
+  }
+
+  get size(): number {
+    return this.#byDot.size;
+  }
+
+  at(dot: Dot): Written | undefined {
+    return this.#byDot.get(nameOf(dot));
+  }
+
+  /** Every op on one register, in no particular order. */
+  writesTo(key: RegisterKey): readonly Written[] {
+    return this.#byKey.get(keyNameOf(key)) ?? [];
+  }
+
+  keys(): readonly RegisterKey[] {
+    return [...this.#byKey.values()].flatMap(([first]) => (first === undefined ? [] : [first.key]));
+  }
+
+  /** What all ops on it together make of a register. */
+  register(key: RegisterKey): Register {
+    const writes = this.writesTo(key);
+    const context = new Map<Dot["origin"], number>();
+    for (const write of writes) {
+      const { origin, seq } = write.version.dot;
+      context.set(origin, Math.max(seq, context.get(origin) ?? 0));
+    }
+    const versions = writes
+      .filter((write) => !writes.some((other) => other !== write && hasSeen(other, write.version.dot)))
+      .map(({ version }) => version)
+      .toSorted((left, right) => compareDots(left.dot, right.dot));
+    return { versions, context };
+  }
+
+  /** What `NodeReport.stateHash` must be at a node that holds everything. */
+  stateHash(): string {
+    let sum = 0n;
+    for (const key of this.keys()) {
+      const bytes = Buffer.concat([encodeKey(key), encodeRegister(this.register(key))]);
+      sum = (sum + BigInt(`0x${hash("sha256", bytes, "hex").slice(0, 32)}`)) % STATE_SUM_MODULUS;
+    }
+    return sum.toString(16).padStart(32, "0");
+  }
+
+  /** What a tag must show where everything has arrived: its latest version, unless that is a delete or was deleted itself. */
+  shown(key: RegisterKey & { readonly kind: "tag" }): Version | undefined {
+    const version = this.winner(key);
+    if (version?.value.kind !== "tag") return undefined;
+    return this.isLinked(key.repo, version.value.digest) ? version : undefined;
+  }
+
+  /** The latest by clock; of two at one time the one of the higher origin, and of its two the higher number. */
+  winner(key: RegisterKey): Version | undefined {
+    const { versions } = this.register(key);
+    return versions
+      .toSorted((left, right) => {
+        if (left.hlc !== right.hlc) return left.hlc < right.hlc ? -1 : 1;
+        return compareDots(left.dot, right.dot);
+      })
+      .at(-1);
+  }
+
+  isLinked(repo: RepositoryName, digest: Digest): boolean {
+    return this.winner({ kind: "manifest", repo, digest })?.value.kind === "manifest";
+  }
+}
+
+/** Whether the writer of `write` knew of `dot`, which is another's. */
+export function hasSeen(write: Written, dot: Dot): boolean {
+  return dot.seq <= (write.context.get(dot.origin) ?? 0) && nameOf(write.version.dot) !== nameOf(dot);
+}
+
+export function nameOf({ origin, seq }: Dot): string {
+  return `${origin}:${seq}`;
+}
+
+export function keyNameOf(key: RegisterKey): string {
+  return `${key.kind} ${key.repo} ${key.kind === "tag" ? key.tag : key.digest}`;
+}

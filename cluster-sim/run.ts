@@ -1,0 +1,252 @@
+/**
+ * One run of the simulator: a seed becomes a cluster, work and faults; first a phase in which anything may go wrong and
+ * nothing may be wrong, then one in which everything is mended and must come right in bounded time. The nodes are
+ * production's, as `createNode` makes them; below them nothing is real, and nothing waits for anything real.
+ *
+ * The faults of a run are a plan made before it begins, every part draws from a branch of the seed that is its own, and
+ * all that happens goes into one hash. So a seed that fails fails again, and can be looked at.
+ *
+ * Models were the alternative: proofs about something else than what is deployed. Sources: FoundationDB's simulator;
+ * TigerBeetle's VOPR, for swarms and the two phases.
+ */
+import process from "node:process";
+import type { NodeId } from "../shared/identity.ts";
+import { Convergence } from "./checkers/convergence.ts";
+import { Durability } from "./checkers/durability.ts";
+import { type Finding, Findings } from "./checkers/findings.ts";
+import { Honesty } from "./checkers/honesty.ts";
+import { Sessions } from "./checkers/sessions.ts";
+import { Faults, type Line, planFaults } from "./faults.ts";
+import { NodeHost, ProcessGoneError } from "./node-host.ts";
+import { Oracle } from "./oracle.ts";
+import { latencyMsBetween } from "./regions.ts";
+import { drawSettings, type Place, type Scenario, type Settings } from "./settings.ts";
+import { SimNetwork } from "./sim-network.ts";
+import { Trace } from "./trace.ts";
+import { Workload, type WorkloadCounts } from "./workload.ts";
+import { World } from "./world.ts";
+
+/** Healed nodes must agree within this. The longest pause that a node makes between two tries is 30 s. */
+const LIVENESS_MS_MAX = 40_000;
+/** Everybody has met everybody after this, where nothing is wrong. */
+const MEET_MS = 1_000;
+const LOOK_EVERY_MS = 1_600;
+/** A look must end; how long it takes is the disk's. */
+const LOOK_MS_MAX = 10_000;
+/** A run ends this soon after something was found. */
+const SLICE_MS = 500;
+/** A run whose requests and checks have not ended by then hangs. */
+const END_MS_MAX = 300_000;
+
+export type RunOptions = { readonly seed: number; readonly scenario: Scenario; readonly safetyMs: number };
+
+export type RunOutcome = {
+  readonly seed: number;
+  readonly findings: readonly Finding[];
+  readonly traceHash: string;
+  readonly lines: readonly string[];
+  readonly settings: Settings;
+  /** Simulated time, in ms. */
+  readonly virtualMs: number;
+  readonly ops: number;
+  readonly requests: WorkloadCounts;
+  /** How long after the healing and the last write all nodes agreed, to a quarter of a second; `undefined` when they did not. */
+  readonly agreedAfterMs: number | undefined;
+};
+
+/** Never rejects over what the nodes do: whatever goes wrong in them is a finding. */
+export async function runSeed(options: RunOptions): Promise<RunOutcome> {
+  const run = new Run(options);
+  const onRejection = (cause: unknown): void => run.mistake("a rejection that nobody heard", cause);
+  process.on("unhandledRejection", onRejection);
+  try {
+    return await run.play();
+  } finally {
+    process.off("unhandledRejection", onRejection);
+  }
+}
+
+class Run {
+  readonly #options: RunOptions;
+  readonly #world: World;
+  readonly #trace: Trace;
+  readonly #network: SimNetwork;
+  readonly #settings: Settings;
+  readonly #oracle = new Oracle();
+  readonly #findings: Findings;
+  readonly #hosts: ReadonlyMap<NodeId, NodeHost>;
+  readonly #workload: Workload;
+  readonly #honesty: Honesty;
+  readonly #convergence: Convergence;
+  #isSafetyOver = false;
+  #lastChangeMs = 0;
+  /** What clients had begun when they were told to leave. */
+  #unfinished: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    const world = new World(options.seed);
+    this.#world = world;
+    this.#trace = new Trace(() => world.nowMs);
+    const { note } = this.#trace;
+    this.#network = new SimNetwork(world);
+    this.#settings = drawSettings(world.chanceFor("settings"), options.scenario, options.safetyMs);
+    const findings = new Findings(({ invariant, what }) => note("FOUND", `${invariant}: ${what}`));
+    this.#findings = findings;
+    const durability = new Durability(this.#oracle, findings);
+
+    const { places } = this.#settings;
+    const onDurable = (op: Uint8Array, holder: NodeHost): void => {
+      const known = this.#oracle.size;
+      durability.durable(op, holder);
+      if (this.#oracle.size > known) this.#lastChangeMs = world.nowMs;
+      note(holder.name, `holds an op of ${op.length} bytes, and so do ${this.#oracle.size}`);
+    };
+    const deps = { world, network: this.#network, note, onDurable, settings: this.#settings };
+    const join = places.map(({ name }) => `${name}:7000`);
+    this.#hosts = new Map(places.map((place) => [place.name, new NodeHost(deps, place, join)]));
+
+    const hosts = [...this.#hosts.values()];
+    const sessions = new Sessions(this.#oracle, findings);
+    this.#workload = new Workload({ world, hosts, settings: this.#settings, note, durability, sessions, findings });
+    this.#honesty = new Honesty(this.#oracle, findings);
+    this.#convergence = new Convergence({ world, hosts, oracle: this.#oracle, findings });
+  }
+
+  mistake(what: string, cause: unknown): void {
+    if (cause instanceof ProcessGoneError) return;
+    const told = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.#findings.add("no mistake of ours", `${what}: ${told}`);
+  }
+
+  async play(): Promise<RunOutcome> {
+    let agreedAfterMs: number | undefined;
+    try {
+      await this.#safety();
+      // What was wrong once makes everything wrong that follows: the first finding is the story.
+      if (this.#isClean()) {
+        await this.#healAll();
+        agreedAfterMs = await this.#liveness();
+      }
+    } catch (cause) {
+      this.mistake("the run came to no end", cause);
+    }
+    const { seed } = this.#options;
+    const virtualMs = this.#world.nowMs;
+    this.#trace.note("run", `ended after ${this.#world.pending} pending, ${this.#oracle.stateHash()}`);
+    return {
+      seed,
+      findings: this.#findings.all,
+      lines: this.#trace.lines(),
+      traceHash: this.#trace.end(),
+      settings: this.#settings,
+      virtualMs,
+      ops: this.#oracle.size,
+      requests: this.#workload.counts,
+      agreedAfterMs,
+    };
+  }
+
+  /** Anything may go wrong, and nothing may be wrong. */
+  async #safety(): Promise<void> {
+    const { safetyMs } = this.#settings;
+    const world = this.#world;
+    for (const pair of this.#pairs()) this.#mend(pair);
+    await world.run(Promise.all([...this.#hosts.values()].map(async (host) => await host.start())));
+    await world.runFor(MEET_MS);
+
+    const faults = new Faults({
+      world,
+      network: this.#network,
+      hosts: this.#hosts,
+      note: this.#trace.note,
+      mend: (pair) => this.#mend(pair),
+      onFailure: (what, cause) => this.mistake(what, cause),
+    });
+    faults.begin(planFaults(world.chanceFor("faults"), this.#settings));
+    const working = this.#workload.run();
+    const looking = this.#lookNowAndThen();
+    const endMs = world.nowMs + safetyMs;
+    while (world.nowMs <= endMs && this.#isClean()) await world.runFor(SLICE_MS);
+    this.#isSafetyOver = true;
+    this.#workload.end();
+    this.#unfinished = Promise.all([working, looking]);
+    this.#unfinished.catch((cause: unknown) => this.mistake("a client failed", cause));
+  }
+
+  async #lookNowAndThen(): Promise<void> {
+    const prng = this.#world.chanceFor("looking");
+    const hosts = [...this.#hosts.values()];
+    while (!this.#isSafetyOver) {
+      await this.#world.delay(LOOK_EVERY_MS * prng.fraction());
+      await this.#look(prng.pick(hosts));
+    }
+  }
+
+  async #look(host: NodeHost): Promise<void> {
+    try {
+      await Promise.race([this.#honesty.check(host), this.#world.delay(LOOK_MS_MAX)]);
+    } catch (cause) {
+      this.mistake(`${host.name} could not be looked at`, cause);
+    }
+  }
+
+  async #liveness(): Promise<number | undefined> {
+    const agreedAtMs = await this.#world.run(this.#within(END_MS_MAX, this.#convergence.reached(LIVENESS_MS_MAX)));
+    if (agreedAtMs === undefined) return undefined;
+    await this.#world.run(this.#within(END_MS_MAX, this.#convergence.check()));
+    for (const host of this.#hosts.values()) await this.#world.run(this.#look(host));
+    await this.#stopAll();
+    return agreedAtMs - this.#lastChangeMs;
+  }
+
+  #isClean(): boolean {
+    return this.#findings.all.length === 0;
+  }
+
+  /** All faults are over by the plan; what is still down comes back. */
+  async #healAll(): Promise<void> {
+    this.#trace.note("run", "everything is healed");
+    this.#lastChangeMs = this.#world.nowMs;
+    for (const [left, right] of this.#pairs()) this.#network.heal(left, right);
+    const starting = [...this.#hosts.values()].map(async (host) => {
+      while (host.node === undefined) {
+        await host.start();
+        await this.#world.delay(100);
+      }
+    });
+    await this.#world.run(this.#within(END_MS_MAX, Promise.all([...starting, this.#unfinished])));
+  }
+
+  /** A cluster that was stopped does nothing more. */
+  async #stopAll(): Promise<void> {
+    const stopping = Promise.all([...this.#hosts.values()].map(async (host) => await host.stop()));
+    await this.#world.run(this.#within(END_MS_MAX, stopping));
+  }
+
+  async #within<T>(ms: number, work: Promise<T>): Promise<T> {
+    const timeout = Promise.withResolvers<never>();
+    const timer = this.#world.after(ms, () => timeout.reject(new Error(`not over after ${ms} ms`)));
+    try {
+      return await Promise.race([work, timeout.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #pairs(): readonly Line[] {
+    const { places } = this.#settings;
+    return places.flatMap((left, index) => places.slice(index + 1).map((right) => [left.name, right.name] as const));
+  }
+
+  #mend([left, right]: Line): void {
+    const latencyMs = latencyMsBetween(this.#place(left).region, this.#place(right).region);
+    this.#network.set(left, right, { latencyMs, jitterMs: this.#settings.jitterMs });
+  }
+
+  #place(name: NodeId): Place {
+    const place = this.#settings.places.find((one) => one.name === name);
+    if (place === undefined) throw new Error(`no node is called ${name}`);
+    return place;
+  }
+}
