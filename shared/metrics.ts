@@ -211,6 +211,3 @@ type NameOf<Type extends MetricType> = {
 export type CounterName = NameOf<"counter">;
 export type GaugeName = NameOf<"gauge">;
 export type HistogramName = NameOf<"histogram">;
-
-/** The labels of a metric, each of which every value of it must carry. */
-export type LabelOf<Name extends MetricName> = (typeof METRICS)[Name]["labels"][number];
