@@ -313,6 +313,7 @@ describe("while a region is away", () => {
     await expect
       .poll(async () => (await cluster.us.client.getBlob(repo, onlyThere.digest)).status, { timeout: CAUGHT_UP_MS_MAX })
       .toBe(200);
+    await expectTagsKnown(ap, repo, ["v1", "v2", "v3"], CAUGHT_UP_MS_MAX);
     expect(jsonOf(await ap.get(`/v2/${repo}/tags/list`))).toEqual({ name: repo, tags: ["v1", "v2", "v3"] });
   });
 });

@@ -23,9 +23,11 @@ import { createGrpcPeers } from "../../nodes/rpc/peers.ts";
 import { startPeerServer } from "../../nodes/rpc/server.ts";
 import { type NodeConfig, parseNodeConfig } from "../../shared/config.ts";
 import type { CounterName, GaugeName } from "../../shared/metrics.ts";
+import { eventually } from "./eventually.ts";
 import { RegistryClient } from "./registry-client.ts";
 
 const HOST = "127.0.0.1";
+const REACHED_WITHIN_MS = 10_000;
 const STOP_GRACE_MS = 2_000;
 
 type Ports = { readonly registry: number; readonly peer: number };
@@ -122,6 +124,12 @@ export class TestNode {
   }
 }
 
+/** Whether the node has reached as many others as there are: only then can it ask them what it misses. */
+async function hasReached(node: TestNode, others: number): Promise<boolean> {
+  const { body } = await node.client.get("/api/v1/cluster");
+  return (body.toString().match(/"self":false,"reachability":"reachable"/g) ?? []).length === others;
+}
+
 /** One node alone, ready to be asked. */
 export async function startTestNode(region = "eu", patience: Patience = {}): Promise<TestNode> {
   return await TestNode.start({ cluster: "alone", region, ports: await freePorts(), join: [] }, patience);
@@ -129,7 +137,7 @@ export async function startTestNode(region = "eu", patience: Patience = {}): Pro
 
 export type TestCluster = AsyncDisposable & { readonly eu: TestNode; readonly us: TestNode; readonly ap: TestNode };
 
-/** Three regions that know each other, ready to be asked. */
+/** Three regions that have all reached each other, ready to be asked. */
 export async function startTestCluster(cluster: string): Promise<TestCluster> {
   const ports = { eu: await freePorts(), us: await freePorts(), ap: await freePorts() };
   const join = Object.values(ports).map(({ peer }) => `${HOST}:${peer}`);
@@ -140,6 +148,7 @@ export async function startTestCluster(cluster: string): Promise<TestCluster> {
   ]);
   const nodes = new AsyncDisposableStack();
   for (const node of [eu, us, ap]) nodes.use(node);
+  for (const node of [eu, us, ap]) await eventually(async () => await hasReached(node, 2), REACHED_WITHIN_MS);
   return { eu, us, ap, [Symbol.asyncDispose]: async () => await nodes.disposeAsync() };
 }
 
