@@ -34,16 +34,32 @@ export type RunningNode = {
   readonly stop: () => Promise<void>;
 };
 
+/** A free port may be taken by another before this node listens on it. That is bad luck, and so often in a row it is not. */
+const FREE_PORT_TRIES_MAX = 5;
+
 /** Resolves when the node answers on all its listeners. @throws {CliError} when it cannot start; then nothing of it stays. */
 export async function runNode(written: NodeConfig, log: Log): Promise<RunningNode> {
+  for (let triesLeft = FREE_PORT_TRIES_MAX - 1; ; triesLeft -= 1) {
+    try {
+      return await tryToRun(await withPorts(written), log);
+    } catch (cause) {
+      if (triesLeft === 0 || !hasLostPort(written, cause)) throw cause;
+    }
+  }
+}
+
+async function tryToRun(config: NodeConfig, log: Log): Promise<RunningNode> {
   const undo: (() => Promise<void>)[] = [];
   try {
-    const running = await start(await withPorts(written), log, undo);
-    return running;
+    return await start(config, log, undo);
   } catch (cause) {
     for (const step of undo.toReversed()) await step();
     throw cause;
   }
+}
+
+function hasLostPort({ listen }: NodeConfig, cause: unknown): boolean {
+  return Object.values(listen).some(({ port }) => port === 0) && codeOf(innermost(cause)) === "EADDRINUSE";
 }
 
 /** `undo` collects what must be taken back, in reverse order, if a later step fails. */
@@ -120,9 +136,13 @@ async function listenOr<Listening>(address: string, listening: Promise<Listening
   }
 }
 
-/** The innermost reason: what wraps it only repeats the address. */
-function whyNot(cause: unknown): string {
-  if (cause instanceof Error && cause.cause !== undefined) return whyNot(cause.cause);
+/** What wraps the first reason only repeats the address. */
+function innermost(cause: unknown): unknown {
+  return cause instanceof Error && cause.cause !== undefined ? innermost(cause.cause) : cause;
+}
+
+function whyNot(wrapped: unknown): string {
+  const cause = innermost(wrapped);
   switch (codeOf(cause)) {
     case "EADDRINUSE":
       return "the port is in use";

@@ -5,12 +5,11 @@
  * A fault of a node (a 500, in whatever request) fails the test file when the node is disposed of: no test has to
  * remember to look for it.
  */
-import { once } from "node:events";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { anyPorts } from "../../cluster-sim/lab/free-ports.ts";
 import { type HttpDeps, startHttp } from "../../nodes/http/server.ts";
 import { createNode } from "../../nodes/node.ts";
 import { openDataDirectory } from "../../nodes/platform/data-directory.ts";
@@ -226,23 +225,11 @@ async function sizeOf(file: string): Promise<number> {
   return (await stat(file).catch(() => undefined))?.size ?? 0;
 }
 
-/** Two that nobody listens on. The node must know its own addresses before it listens, and keep them over a restart. */
+/**
+ * Two that nobody listens on. The node must know its own addresses before it listens and keep them over a restart, so they
+ * come from a range that the system takes no ports of outgoing connections from.
+ */
 async function freePorts(): Promise<Ports> {
-  const holders = [createServer(), createServer()];
-  const ports = await Promise.all(
-    holders.map(async (holder) => {
-      holder.listen(0, HOST);
-      await once(holder, "listening");
-      const address = holder.address();
-      return typeof address === "object" && address !== null ? address.port : 0;
-    }),
-  );
-  await Promise.all(
-    holders.map(async (holder) => {
-      holder.close();
-      await once(holder, "close");
-    }),
-  );
-  const [registry = 0, peer = 0] = ports;
-  return { registry, peer };
+  const { registries, peers } = await anyPorts(1);
+  return { registry: registries[0] ?? 0, peer: peers[0] ?? 0 };
 }
