@@ -69,7 +69,7 @@ export class FetchBlob {
 
     if (!this.#transfers.has(digest)) {
       const stored = await this.#deps.blobs.open(digest);
-      if (stored !== undefined) return this.#local(stored);
+      if (stored !== undefined) return localBlob(this.#deps.telemetry, stored);
     }
     this.#throwIfStopping();
     signal.throwIfAborted();
@@ -136,16 +136,6 @@ export class FetchBlob {
     }
   }
 
-  #local(stored: StoredBlob): FetchedBlob {
-    this.#deps.telemetry.count("meridian_blob_source_total", { source: "local" });
-    return {
-      size: stored.size,
-      source: "local",
-      read: (span) => stored.read(span),
-      close: async () => await stored.close(),
-    };
-  }
-
   #showInProgress(): void {
     this.#deps.telemetry.set("meridian_blob_fetches_in_progress", {}, this.#transfers.size);
   }
@@ -186,4 +176,15 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** A blob of the own disk as it is given out, and counted as such. */
+export function localBlob(telemetry: Telemetry, stored: StoredBlob): FetchedBlob {
+  telemetry.count("meridian_blob_source_total", { source: "local" });
+  return {
+    size: stored.size,
+    source: "local",
+    read: (span) => stored.read(span),
+    close: async () => await stored.close(),
+  };
 }

@@ -1,7 +1,7 @@
 import type { Digest } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
-import type { FetchBlob, FetchedBlob, FetchedFrom } from "../cluster/fetch-blob.ts";
+import { type FetchBlob, type FetchedBlob, type FetchedFrom, localBlob } from "../cluster/fetch-blob.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { MetadataReader } from "../storage/metadata-reader.ts";
@@ -39,13 +39,6 @@ export class PullBlob {
 
   async #openLocal(digest: Digest): Promise<PulledBlob | undefined> {
     const stored = await this.#deps.blobs.open(digest);
-    if (stored === undefined) return undefined;
-    this.#deps.telemetry.count("meridian_blob_source_total", { source: "local" });
-    return {
-      size: stored.size,
-      source: "local",
-      read: (span) => stored.read(span),
-      close: async () => await stored.close(),
-    };
+    return stored === undefined ? undefined : localBlob(this.#deps.telemetry, stored);
   }
 }
