@@ -12,6 +12,7 @@ import { createPeerService } from "./cluster/peer-service.ts";
 import { ProbeMiss } from "./cluster/probe-miss.ts";
 import { Replicate } from "./cluster/replicate.ts";
 import { ClusterView } from "./cluster/report.ts";
+import { Roster } from "./cluster/roster.ts";
 import type { Greeting, PeerService } from "./ports/peers.ts";
 import type { Ports } from "./ports/ports.ts";
 import { createOperations, type Operations } from "./registry/operations.ts";
@@ -82,7 +83,8 @@ export async function createNode(
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
   const probeMiss = new ProbeMiss({ metadata, directory, clock, timers, telemetry });
   const fetchBlob = new FetchBlob({ metadata, blobs, cluster: directory, clock, timers, telemetry });
-  const clusterView = new ClusterView({ self, metadata, directory, replicate, clock, timers });
+  const roster = new Roster({ self, directory, clock });
+  const clusterView = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
   const report = (): ReturnType<ClusterView["report"]> => clusterView.report();
 
   let isStarted = false;

@@ -10,6 +10,7 @@ import { Value } from "typebox/value";
 
 import { RegistryError } from "./errors.ts";
 import { WAIT_MS_MAX } from "./limits.ts";
+import { MEMBER_STATUSES } from "./member.ts";
 
 const CLOSED = { additionalProperties: false } as const;
 
@@ -37,6 +38,9 @@ export const MemberSchema = Type.Object({
   registry: optionalText("URL of the registry."),
   version: optionalText("Version of Meridian that runs there."),
   self: Type.Boolean({ description: "Whether this is the node that answers." }),
+  status: Type.Optional(
+    Type.Enum([...MEMBER_STATUSES], { description: "What the cluster holds of it; absent while nobody has answered." }),
+  ),
   reachability: Type.Enum([...REACHABILITIES], { description: "As the answering node sees it." }),
   roundTripMs: Type.Optional(Type.Number({ minimum: 0, description: "Distance." })),
   forMs: Type.Number({ minimum: 0, description: "For how long the reachability has been so." }),

@@ -4,6 +4,7 @@
  * no question takes longer than `ASK_TIMEOUT_MS`.
  */
 import type { NodeId, Region } from "../../shared/identity.ts";
+import type { MemberStatus } from "../../shared/member.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Greeting, NodeReport, PeerCalls } from "../ports/peers.ts";
@@ -22,6 +23,7 @@ import {
 } from "./image-replication.ts";
 import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
 import type { Replicate } from "./replicate.ts";
+import type { Roster } from "./roster.ts";
 
 const ASK_TIMEOUT_MS = 1_000;
 const WAIT_PERIOD_MS = 250;
@@ -30,12 +32,13 @@ export type ClusterViewDeps = {
   readonly self: Greeting;
   readonly metadata: Metadata;
   readonly directory: PeerDirectory;
+  readonly roster: Pick<Roster, "members">;
   readonly replicate: Replicate;
   readonly clock: Clock;
   readonly timers: Timers;
 };
 
-export type MemberStatus = {
+export type MemberSeen = {
   /** `undefined`, as all that follows from a greeting, when nobody has answered at the address yet. */
   readonly node: NodeId | undefined;
   readonly region: Region | undefined;
@@ -43,6 +46,8 @@ export type MemberStatus = {
   readonly registry: string | undefined;
   readonly version: string | undefined;
   readonly isSelf: boolean;
+  /** What the cluster holds of it; `undefined` while nobody has said who lives at the address. */
+  readonly status: MemberStatus | undefined;
   readonly reachability: Reachability;
   readonly roundTripMs: number | undefined;
   /** For how long the reachability has been what it is. */
@@ -96,13 +101,15 @@ export class ClusterView {
   }
 
   /** This node first, then the others in the order of the configuration. */
-  members(): readonly MemberStatus[] {
-    const { self, directory, clock } = this.#deps;
+  members(): readonly MemberSeen[] {
+    const { self, directory, roster, clock } = this.#deps;
+    const statuses = new Map(roster.members().map(({ node, status }) => [node, status]));
     const nowMs = clock.monotonicMs();
-    const own: MemberStatus = {
+    const own: MemberSeen = {
       ...said(self),
       address: self.advertise.peer,
       isSelf: true,
+      status: statuses.get(self.node),
       reachability: "reachable",
       roundTripMs: 0,
       forMs: nowMs - this.#startedMs,
@@ -111,6 +118,7 @@ export class ClusterView {
       ...said(greeting),
       address,
       isSelf: false,
+      status: greeting === undefined ? undefined : statuses.get(greeting.node),
       reachability,
       roundTripMs,
       forMs: nowMs - sinceMs,
@@ -207,7 +215,7 @@ export class ClusterView {
   }
 }
 
-function said(greeting: Greeting | undefined): Pick<MemberStatus, "node" | "region" | "registry" | "version"> {
+function said(greeting: Greeting | undefined): Pick<MemberSeen, "node" | "region" | "registry" | "version"> {
   return {
     node: greeting?.node,
     region: greeting?.region,

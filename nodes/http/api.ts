@@ -110,12 +110,13 @@ export async function getConflicts({ target }: Call, { operations }: Desk): Prom
   return jsonReply(200, { conflicts, ...known({ next }) } satisfies ConflictsTold);
 }
 
-function memberTold({ isSelf, reachability, forMs, address, report, ...member }: MemberDescribed): MemberTold {
+function memberTold({ isSelf, status, reachability, forMs, address, report, ...member }: MemberDescribed): MemberTold {
   const { node, region, registry, version, roundTripMs } = member;
   return {
     ...known({ node, region, registry, version, roundTripMs }),
     address,
     self: isSelf,
+    ...known({ status }),
     reachability,
     forMs,
     ...known({

@@ -1,7 +1,7 @@
-import type { ClusterView, MemberStatus } from "../cluster/report.ts";
+import type { ClusterView, MemberSeen } from "../cluster/report.ts";
 import type { NodeReport } from "../ports/peers.ts";
 
-export type MemberDescribed = MemberStatus & {
+export type MemberDescribed = MemberSeen & {
   /** What the node says of itself; `undefined` when it could not be asked. */
   readonly report: NodeReport | undefined;
 };

@@ -46,10 +46,10 @@ describe("members", () => {
 
     const members = cluster.node(0).view.members();
 
-    expect(members.map(({ node, region, isSelf, reachability }) => ({ node, region, isSelf, reachability }))).toEqual([
-      { node: "n1", region: "r-n1", isSelf: true, reachability: "reachable" },
-      { node: "n2", region: "r-n2", isSelf: false, reachability: "reachable" },
-      { node: "n3", region: "r-n3", isSelf: false, reachability: "unreachable" },
+    expect(members.map(({ node, status, isSelf, reachability }) => ({ node, status, isSelf, reachability }))).toEqual([
+      { node: "n1", status: "alive", isSelf: true, reachability: "reachable" },
+      { node: "n2", status: "alive", isSelf: false, reachability: "reachable" },
+      { node: "n3", status: "alive", isSelf: false, reachability: "unreachable" },
     ]);
     expect(members[0]?.forMs).toBeCloseTo(cluster.world.nowMs, -1);
     await cluster.stopAll();

@@ -14,6 +14,7 @@ import { createPeerService } from "../../nodes/cluster/peer-service.ts";
 import { ProbeMiss } from "../../nodes/cluster/probe-miss.ts";
 import { Replicate } from "../../nodes/cluster/replicate.ts";
 import { ClusterView } from "../../nodes/cluster/report.ts";
+import { Roster } from "../../nodes/cluster/roster.ts";
 import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
 import type { Greeting, PeerService, Peers } from "../../nodes/ports/peers.ts";
 import { Blobs } from "../../nodes/storage/blobs.ts";
@@ -45,6 +46,7 @@ export type LivingNode = {
   readonly replicate: Replicate;
   readonly fetchContent: FetchContent;
   readonly probeMiss: ProbeMiss;
+  readonly roster: Roster;
   readonly view: ClusterView;
   readonly service: PeerService;
   readonly telemetry: Recorded;
@@ -214,7 +216,8 @@ async function startNode(
   const replicate = new Replicate({ metadata, directory, ...ports });
   const fetchContent = new FetchContent({ metadata, directory, ...ports });
   const probeMiss = new ProbeMiss({ metadata, directory, ...ports });
-  const view = new ClusterView({ self, metadata, directory, replicate, clock, timers });
+  const roster = new Roster({ self, directory, clock });
+  const view = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
   const service = createPeerService({ self, metadata, blobs, directory, replicate, report: () => view.report() });
   const stopListening = network.listen(self, service);
   directory.start();
@@ -233,6 +236,7 @@ async function startNode(
     replicate,
     fetchContent,
     probeMiss,
+    roster,
     view,
     service,
     telemetry,

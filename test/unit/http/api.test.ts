@@ -81,6 +81,7 @@ describe("the management API", () => {
           registry: "http://127.0.0.1:1",
           version: expect.any(String),
           self: true,
+          status: "alive",
           reachability: "reachable",
           roundTripMs: 0,
           forMs: expect.any(Number),
