@@ -61,7 +61,8 @@ async function play(order: Order, seed: number): Promise<RunOutcome> {
 }
 
 function tell(outcome: RunOutcome, { ticks, scenario, isVerbose }: Order): void {
-  const { seed, findings, lines, settings } = outcome;
+  const { story, findings, lines } = outcome;
+  const { seed, settings } = story;
   console.log(`seed ${seed}: FAILED with ${findings.length} findings, at commit ${commit()}`);
   for (const { invariant, what } of findings) console.log(`  ${invariant}: ${what}`);
   console.log(`  settings: ${JSON.stringify(settings)}`);

@@ -16,12 +16,13 @@ import { Durability } from "./checkers/durability.ts";
 import { type Finding, Findings } from "./checkers/findings.ts";
 import { Honesty } from "./checkers/honesty.ts";
 import { Sessions } from "./checkers/sessions.ts";
-import { Faults, type Line, planFaults } from "./faults.ts";
+import { Faults, type Line } from "./faults.ts";
 import { NodeHost, ProcessGoneError } from "./node-host.ts";
 import { Oracle } from "./oracle.ts";
 import { latencyMsBetween } from "./regions.ts";
-import { drawSettings, type Place, type Scenario, type Settings } from "./settings.ts";
+import type { Place } from "./settings.ts";
 import { SimNetwork } from "./sim-network.ts";
+import { type Drawing, drawStory, type Story } from "./story.ts";
 import { Trace } from "./trace.ts";
 import { Workload, type WorkloadCounts } from "./workload.ts";
 import { World } from "./world.ts";
@@ -38,14 +39,11 @@ const SLICE_MS = 500;
 /** A run whose requests and checks have not ended by then hangs. */
 const END_MS_MAX = 300_000;
 
-export type RunOptions = { readonly seed: number; readonly scenario: Scenario; readonly safetyMs: number };
-
 export type RunOutcome = {
-  readonly seed: number;
+  readonly story: Story;
   readonly findings: readonly Finding[];
   readonly traceHash: string;
   readonly lines: readonly string[];
-  readonly settings: Settings;
   /** Simulated time, in ms. */
   readonly virtualMs: number;
   readonly ops: number;
@@ -54,9 +52,14 @@ export type RunOutcome = {
   readonly agreedAfterMs: number | undefined;
 };
 
+/** @see runStory */
+export async function runSeed(drawing: Drawing): Promise<RunOutcome> {
+  return await runStory(drawStory(drawing));
+}
+
 /** Never rejects over what the nodes do: whatever goes wrong in them is a finding. */
-export async function runSeed(options: RunOptions): Promise<RunOutcome> {
-  const run = new Run(options);
+export async function runStory(story: Story): Promise<RunOutcome> {
+  const run = new Run(story);
   const onRejection = (cause: unknown): void => run.mistake("a rejection that nobody heard", cause);
   process.on("unhandledRejection", onRejection);
   try {
@@ -67,11 +70,10 @@ export async function runSeed(options: RunOptions): Promise<RunOutcome> {
 }
 
 class Run {
-  readonly #options: RunOptions;
+  readonly #story: Story;
   readonly #world: World;
   readonly #trace: Trace;
   readonly #network: SimNetwork;
-  readonly #settings: Settings;
   readonly #oracle = new Oracle();
   readonly #findings: Findings;
   readonly #hosts: ReadonlyMap<NodeId, NodeHost>;
@@ -83,32 +85,32 @@ class Run {
   /** What clients had begun when they were told to leave. */
   #unfinished: Promise<unknown> = Promise.resolve();
 
-  constructor(options: RunOptions) {
-    this.#options = options;
-    const world = new World(options.seed);
+  constructor(story: Story) {
+    this.#story = story;
+    const { settings } = story;
+    const world = new World(story.seed);
     this.#world = world;
     this.#trace = new Trace(() => world.nowMs);
     const { note } = this.#trace;
     this.#network = new SimNetwork(world);
-    this.#settings = drawSettings(world.chanceFor("settings"), options.scenario, options.safetyMs);
     const findings = new Findings(({ invariant, what }) => note("FOUND", `${invariant}: ${what}`));
     this.#findings = findings;
     const durability = new Durability(this.#oracle, findings);
 
-    const { places } = this.#settings;
+    const { places } = settings;
     const onDurable = (op: Uint8Array, holder: NodeHost): void => {
       const known = this.#oracle.size;
       durability.durable(op, holder);
       if (this.#oracle.size > known) this.#lastChangeMs = world.nowMs;
       note(holder.name, `holds an op of ${op.length} bytes, and so do ${this.#oracle.size}`);
     };
-    const deps = { world, network: this.#network, note, onDurable, settings: this.#settings };
+    const deps = { world, network: this.#network, note, onDurable, settings };
     const join = places.map(({ name }) => `${name}:7000`);
     this.#hosts = new Map(places.map((place) => [place.name, new NodeHost(deps, place, join)]));
 
     const hosts = [...this.#hosts.values()];
     const sessions = new Sessions(this.#oracle, findings);
-    this.#workload = new Workload({ world, hosts, settings: this.#settings, note, durability, sessions, findings });
+    this.#workload = new Workload({ world, hosts, settings, note, durability, sessions, findings });
     this.#honesty = new Honesty(this.#oracle, findings);
     this.#convergence = new Convergence({ world, hosts, oracle: this.#oracle, findings });
   }
@@ -131,15 +133,13 @@ class Run {
     } catch (cause) {
       this.mistake("the run came to no end", cause);
     }
-    const { seed } = this.#options;
     const virtualMs = this.#world.nowMs;
     this.#trace.note("run", `ended after ${this.#world.pending} pending, ${this.#oracle.stateHash()}`);
     return {
-      seed,
+      story: this.#story,
       findings: this.#findings.all,
       lines: this.#trace.lines(),
       traceHash: this.#trace.end(),
-      settings: this.#settings,
       virtualMs,
       ops: this.#oracle.size,
       requests: this.#workload.counts,
@@ -149,7 +149,7 @@ class Run {
 
   /** Anything may go wrong, and nothing may be wrong. */
   async #safety(): Promise<void> {
-    const { safetyMs } = this.#settings;
+    const { safetyMs } = this.#story.settings;
     const world = this.#world;
     for (const pair of this.#pairs()) this.#mend(pair);
     await world.run(Promise.all([...this.#hosts.values()].map(async (host) => await host.start())));
@@ -163,8 +163,8 @@ class Run {
       mend: (pair) => this.#mend(pair),
       onFailure: (what, cause) => this.mistake(what, cause),
     });
-    faults.begin(planFaults(world.chanceFor("faults"), this.#settings));
-    const working = this.#workload.run();
+    faults.begin(this.#story.faults);
+    const working = this.#workload.run(this.#story.work);
     const looking = this.#lookNowAndThen();
     const endMs = world.nowMs + safetyMs;
     while (world.nowMs <= endMs && this.#isClean()) await world.runFor(SLICE_MS);
@@ -235,17 +235,17 @@ class Run {
   }
 
   #pairs(): readonly Line[] {
-    const { places } = this.#settings;
+    const { places } = this.#story.settings;
     return places.flatMap((left, index) => places.slice(index + 1).map((right) => [left.name, right.name] as const));
   }
 
   #mend([left, right]: Line): void {
     const latencyMs = latencyMsBetween(this.#place(left).region, this.#place(right).region);
-    this.#network.set(left, right, { latencyMs, jitterMs: this.#settings.jitterMs });
+    this.#network.set(left, right, { latencyMs, jitterMs: this.#story.settings.jitterMs });
   }
 
   #place(name: NodeId): Place {
-    const place = this.#settings.places.find((one) => one.name === name);
+    const place = this.#story.settings.places.find((one) => one.name === name);
     if (place === undefined) throw new Error(`no node is called ${name}`);
     return place;
   }

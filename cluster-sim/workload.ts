@@ -1,6 +1,6 @@
 /**
- * Clients who push, move, delete and pull, and who remember what they were told. Each asks one node at a time, mostly
- * the one it is nearest to, and gives up only on a node that is gone.
+ * Clients who push, move, delete and pull as their plan says, and who remember what they were told. Each asks one node
+ * at a time, and gives up only on a node that is gone.
  *
  * What a client is refused for is judged as well: a node that lives takes writes, whatever is cut (I21), and every
  * request ends (I22).
@@ -11,7 +11,7 @@ import { type Digest, digestOf } from "../shared/digest.ts";
 import { RegistryError, type RegistryErrorCode } from "../shared/errors.ts";
 import { unreachable } from "../shared/invariant.ts";
 import { parseManifest } from "../shared/manifest.ts";
-import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from "../shared/reference.ts";
+import { parseTag, type RepositoryName, type Tag } from "../shared/reference.ts";
 import type { RegisterKey, RegisterValue } from "../shared/register.ts";
 import { pulledBlob } from "./checkers/convergence.ts";
 import type { Durability } from "./checkers/durability.ts";
@@ -19,8 +19,8 @@ import type { Findings } from "./checkers/findings.ts";
 import type { Sessions } from "./checkers/sessions.ts";
 import { type Image, imageOf, indexOf } from "./images.ts";
 import { type NodeHost, ProcessGoneError } from "./node-host.ts";
-import type { Prng } from "./prng.ts";
 import type { Settings, WorkKind } from "./settings.ts";
+import type { WorkStep } from "./work-plan.ts";
 import type { World } from "./world.ts";
 
 const NO_CONDITION = { oneOf: undefined, noneOf: undefined };
@@ -54,7 +54,10 @@ export type WorkloadDeps = {
 /** How many requests ended how. */
 export type WorkloadCounts = { readonly [outcome: string]: number };
 
-type Target = { readonly host: NodeHost; readonly repo: RepositoryName; readonly tag: Tag; readonly number: number };
+type Target = Pick<WorkStep, "repo" | "tag" | "number"> & {
+  readonly host: NodeHost;
+  readonly shows: number | undefined;
+};
 
 export class Workload {
   readonly #deps: WorkloadDeps;
@@ -65,11 +68,11 @@ export class Workload {
     this.#deps = deps;
   }
 
-  /** Resolves when all clients have left, which they do after `end`. */
-  async run(): Promise<void> {
-    const { world, settings } = this.#deps;
-    const clients = Array.from({ length: settings.clients }, (_, index) => `client ${index + 1}`);
-    await Promise.all(clients.map(async (name) => await this.#client(name, world.chanceFor(name))));
+  /** Resolves when all clients have left: each after its last step, or after the one it was at when `end` was called. */
+  async run(plan: readonly WorkStep[]): Promise<void> {
+    const startedMs = this.#deps.world.nowMs;
+    const clients = Map.groupBy(plan, ({ client }) => client).values();
+    await Promise.all([...clients].map(async (steps) => await this.#client(steps, startedMs)));
   }
 
   end(): void {
@@ -80,24 +83,24 @@ export class Workload {
     return Object.fromEntries([...this.#counts].toSorted(([left], [right]) => (left < right ? -1 : 1)));
   }
 
-  async #client(name: string, prng: Prng): Promise<void> {
-    const { world, hosts, settings } = this.#deps;
-    const home = prng.pick(hosts);
-    while (!this.#isOver) {
-      await world.delay(2 * settings.thinkMs * prng.fraction());
-      const target = {
-        host: prng.chance(settings.loyalty) ? home : prng.pick(hosts),
-        repo: parseRepositoryName(`shop/app${prng.integer(1, settings.repos)}`),
-        tag: parseTag(`v${prng.integer(1, settings.tags)}`),
-        number: prng.integer(1, settings.images),
-      };
-      const kind = prng.pick(settings.work);
-      const skipsKnown = prng.chance(0.5);
-      const outcome = await this.#request(kind, target, skipsKnown);
-      this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
-      const { host, repo, tag, number } = target;
-      this.#deps.note(name, `${kind} ${repo}:${tag} ${number} at ${host.name}: ${outcome}`);
+  async #client(steps: readonly WorkStep[], startedMs: number): Promise<void> {
+    const { world } = this.#deps;
+    for (const step of steps) {
+      await world.delay(startedMs + step.atMs - world.nowMs);
+      if (this.#isOver) return;
+      await this.#perform(step);
     }
+  }
+
+  async #perform({ client, kind, node, repo, tag, number, skipsKnown, ends, shows }: WorkStep): Promise<void> {
+    const { hosts, note, findings } = this.#deps;
+    const host = hosts.find(({ name }) => name === node);
+    if (host === undefined) return;
+    const outcome = await this.#request(kind, { host, repo, tag, number, shows }, skipsKnown);
+    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
+    note(client, `${kind} ${repo}:${tag} ${number} at ${node}: ${outcome}`);
+    const isAsTold = ends === undefined || ends === outcome;
+    findings.expect(isAsTold, "as the story says", () => `${kind} at ${node} ended with ${outcome}, not ${ends}`);
   }
 
   /** Never rejects. @returns `ok`, `gone` or the code of the refusal. */
@@ -217,7 +220,7 @@ export class Workload {
     this.#told(host, { kind: "blob", repo, digest }, { kind: "removed" }, token);
   }
 
-  async #readTag({ host, repo, tag }: Target, { node }: Request): Promise<Digest | undefined> {
+  async #readTag({ host, repo, tag, shows }: Target, { node }: Request): Promise<void> {
     const { sessions, findings } = this.#deps;
     const key: RegisterKey = { kind: "tag", repo, tag };
     const before = sessions.before(host.name, key);
@@ -229,7 +232,9 @@ export class Workload {
       () => `${host.name}: ${repo}:${tag} is ${digest}`,
     );
     if (dot !== undefined) sessions.read(host.name, key, dot, before);
-    return digest;
+    if (shows === undefined) return;
+    const isAsTold = digest === imageOf(shows, "small").digest;
+    findings.expect(isAsTold, "as the story says", () => `${host.name} shows ${digest} for ${tag}, and not ${shows}`);
   }
 
   async #pull(target: Target, { node, signal }: Request): Promise<void> {

@@ -14,6 +14,7 @@ export type Invariant =
   | "I22 liveness"
   | "I26 determinism"
   | "counters agree"
+  | "as the story says"
   | "no mistake of ours";
 
 export type Finding = { readonly invariant: Invariant; readonly what: string };
