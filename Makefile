@@ -54,8 +54,9 @@ e2e: setup ## tests over HTTP and with real processes: registry-api, integration
 containers: setup ## tests with Docker: the image, three containers, docker push and pull
 	@$(VITEST) --project containers
 
-bench: ## measure throughput and latency
-	@echo "make bench: the benchmarks are not built yet" >&2; exit 1
+bench: setup ## compare with docker-registry and PEERS="name=http://host:port …": CELLS=GET-4K,push ROUNDS=n SECONDS=n
+	@command -v docker-registry >/dev/null || { echo "make bench: needs docker-registry; apt-get install docker-registry" >&2; exit 1; }
+	@node test/bench/main.ts
 
 fuzz: ## feed the parsers and the wire with hostile input
 	@echo "make fuzz: the fuzzers are not built yet" >&2; exit 1
