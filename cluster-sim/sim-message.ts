@@ -1,6 +1,8 @@
 /** What crosses the simulated wire is copied, as a real one would: neither end can change what the other holds. */
 import type {
+  AuditAnswer,
   ImageState,
+  LaneFrame,
   NodeReport,
   OpBatch,
   PublisherFrame,
@@ -45,6 +47,16 @@ export function copyPulled(frame: PullFrame): PullFrame {
 
 export function copyReport(report: NodeReport): NodeReport {
   return { ...report, held: report.held.clone(), lag: report.lag.map((lag) => ({ ...lag })) };
+}
+
+export function copyAudit(answer: AuditAnswer): AuditAnswer {
+  return { ...answer, held: answer.held.clone(), sums: [...answer.sums] };
+}
+
+export function copyLane(frame: LaneFrame): LaneFrame {
+  return frame.kind === "changes"
+    ? { kind: "changes", changes: frame.changes.map(copyBytes) }
+    : { kind: "unknown", fingerprints: [...frame.fingerprints] };
 }
 
 export function copyImageState(state: ImageState): ImageState {

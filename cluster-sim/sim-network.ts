@@ -12,7 +12,16 @@ import type { NodeId } from "../shared/identity.ts";
 import type { PeerError } from "../shared/peer-error.ts";
 import { type Ask, cancelled, type Listener, onlyAnswer, SimCall, unreachableError } from "./sim-call.ts";
 import { type LineQuality, SimLine } from "./sim-line.ts";
-import { copyAck, copyBytes, copyImageState, copyPublished, copyPulled, copyReport } from "./sim-message.ts";
+import {
+  copyAck,
+  copyAudit,
+  copyBytes,
+  copyImageState,
+  copyLane,
+  copyPublished,
+  copyPulled,
+  copyReport,
+} from "./sim-message.ts";
 import type { World } from "./world.ts";
 
 /** How long both ends believe in a call over a line that is cut. */
@@ -128,6 +137,10 @@ export class SimNetwork {
       describeImage: async (repo, reference, signal) =>
         await ask(async (calls, remote) => copyImageState(await calls.describeImage(repo, reference, remote)), signal),
       report: async (signal) => await ask(async (calls, remote) => copyReport(await calls.report(remote)), signal),
+      audit: async (question, signal) =>
+        await ask(async (calls, remote) => copyAudit(await calls.audit(question, remote)), signal),
+      auditLane: (lane, known, signal) =>
+        stream((calls, _, remote) => mapped(calls.auditLane(lane, [...known], remote), copyLane), signal),
       have: async (repo, digests, signal) =>
         await ask(async (calls, remote) => [...(await calls.have(repo, [...digests], remote))], signal),
       readBlob: (digest, offset, signal) =>

@@ -5,6 +5,7 @@
 import type { NodeConfig } from "../shared/config.ts";
 import { PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN } from "../shared/limits.ts";
 import { VERSION } from "../shared/version.ts";
+import { AuditState } from "./cluster/audit-state.ts";
 import { FetchBlob } from "./cluster/fetch-blob.ts";
 import { FetchContent } from "./cluster/fetch-content.ts";
 import { PeerDirectory } from "./cluster/peer-directory.ts";
@@ -13,6 +14,7 @@ import { ProbeMiss } from "./cluster/probe-miss.ts";
 import { Replicate } from "./cluster/replicate.ts";
 import { ClusterView } from "./cluster/report.ts";
 import { Roster } from "./cluster/roster.ts";
+import { VerifyState } from "./cluster/verify-state.ts";
 import type { Greeting, PeerService } from "./ports/peers.ts";
 import type { Ports } from "./ports/ports.ts";
 import { createOperations, type Operations } from "./registry/operations.ts";
@@ -81,6 +83,8 @@ export async function createNode(
   const directory = new PeerDirectory({ self, join, peers, clock, timers, random, telemetry, fence });
   const replicate = new Replicate({ metadata, directory, clock, timers, telemetry });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
+  const audit = new AuditState({ metadata, directory, clock, timers, random, telemetry });
+  const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
   const probeMiss = new ProbeMiss({ metadata, directory, clock, timers, telemetry });
   const fetchBlob = new FetchBlob({ metadata, blobs, cluster: directory, clock, timers, telemetry });
   const roster = new Roster({ self, directory, clock });
@@ -98,20 +102,22 @@ export async function createNode(
       probeMiss,
       cluster: directory,
       clusterView,
+      verifyState,
       timers,
       telemetry,
     }),
-    peerService: createPeerService({ self, metadata, blobs, directory, replicate, report }),
+    peerService: createPeerService({ self, metadata, blobs, directory, replicate, audit, report }),
     health: () => ({ isStarted, checks: [writeCheck(metadata)] }),
     start: () => {
       directory.start();
       replicate.start();
       fetchContent.start();
+      audit.start();
       isStarted = true;
     },
     stop: async () => {
       isStarted = false;
-      await Promise.all([fetchBlob.stop(), fetchContent.stop(), replicate.stop()]);
+      await Promise.all([fetchBlob.stop(), fetchContent.stop(), replicate.stop(), audit.stop()]);
       await directory.stop();
       await uploads.close();
       await kv.close();

@@ -112,6 +112,32 @@ export const MISS_PROBE_TIMEOUT_MS = 2_000;
 /** How long a read waits for what its caller has seen elsewhere (`Meridian-Min-Version`). */
 export const VERSION_WAIT_MS_MAX = 2_000;
 export const VERSION_RETRY_AFTER_SECONDS = 1;
+/** Repositories are spread over so many lanes, each with a sum that two nodes compare. */
+export const AUDIT_LANES = 4_096;
+export const AUDIT_LANES_PER_GROUP = 64;
+export const AUDIT_GROUPS = AUDIT_LANES / AUDIT_LANES_PER_GROUP;
+/** Between two audits of one node, each with another peer. */
+export const AUDIT_PERIOD_MS = 60_000;
+/** A difference is looked at again so soon: it may be that an op is on its way. */
+export const AUDIT_RECHECK_MS = 5_000;
+/** Audits in a row that must see one and the same difference before it is repaired. */
+export const AUDIT_SIGHTINGS = 3;
+/** Looks at differences that change all the time; then they are left to the next audit. */
+export const AUDIT_RECHECKS_MAX = 12;
+/** How often the sums are made anew from what lies in the store, which may have changed without a write. */
+export const AUDIT_REBUILD_MS = 6 * 60 * 60 * 1000;
+/** Registers read between two pauses while sums are made; a million take about half a minute of one core's tenth. */
+export const AUDIT_SCAN_STEP = 500;
+export const AUDIT_SCAN_PAUSE_MS = 5;
+/** One comparison: two round trips. */
+export const AUDIT_TIMEOUT_MS = 5_000;
+/** Registers of one lane whose fingerprints one question may name: 16 bytes each, in one message. */
+export const AUDIT_LANE_REGISTERS_MAX = 250_000;
+/** Differing registers that one answer about the whole state names. */
+export const VERIFY_DIFFERENCES_TOLD_MAX = 100;
+export const VERIFY_TIMEOUT_MS_DEFAULT = 10_000;
+export const VERIFY_TIMEOUT_MS_MAX = 5 * 60 * 1000;
+
 /** Digests that one question between nodes may name. */
 export const DIGESTS_ASKED_MAX = 1_000;
 export const HOLDERS_TOLD_MAX = 16;
@@ -146,6 +172,8 @@ invariant(
     BODY_IDLE_MS_MAX,
   "a fetch without a holder ends before its readers do",
 );
+invariant(Number.isInteger(AUDIT_GROUPS), "every audit lane belongs to one group");
+invariant(AUDIT_LANE_REGISTERS_MAX * 16 < RPC_MESSAGE_BYTES_MAX, "the fingerprints of a lane fit in a message");
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
 // A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
 invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");

@@ -9,7 +9,7 @@ import { type Static, type TObject, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { RegistryError } from "./errors.ts";
-import { WAIT_MS_MAX } from "./limits.ts";
+import { VERIFY_TIMEOUT_MS_DEFAULT, VERIFY_TIMEOUT_MS_MAX, WAIT_MS_MAX } from "./limits.ts";
 import { MEMBER_STATUSES } from "./member.ts";
 
 const CLOSED = { additionalProperties: false } as const;
@@ -29,6 +29,8 @@ function optionalText(description: string) {
 export const REACHABILITIES = ["connecting", "reachable", "unreachable"] as const;
 export const LEVELS = ["unknown", "known", "pullable", "resident"] as const;
 export const WAIT_LEVELS = ["known", "pullable", "resident"] as const;
+export const VERDICTS = ["equal", "different", "pending", "unprepared", "unreachable"] as const;
+export const REGISTER_KINDS = ["tag", "manifest", "blob"] as const;
 export const MOVE_OUTCOMES = ["current", "replaced", "conflict-lost"] as const;
 
 export const MemberSchema = Type.Object({
@@ -165,6 +167,47 @@ export const ConflictsSchema = Type.Object({
 });
 export type ConflictsTold = Static<typeof ConflictsSchema>;
 
+const HELD_VALUE = Type.Object({ value: text("A digest, `linked` or `removed`."), ...WRITTEN_FIELDS });
+
+export const VerifyRequestSchema = Type.Object(
+  {
+    timeoutMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: VERIFY_TIMEOUT_MS_MAX,
+        description: `How long changes that are on their way are waited for; ${VERIFY_TIMEOUT_MS_DEFAULT} unless it says another.`,
+      }),
+    ),
+  },
+  CLOSED,
+);
+export type VerifyAsked = Static<typeof VerifyRequestSchema>;
+
+export const VerifyOutcomeSchema = Type.Object({
+  node: text("The node that was asked: the others are compared with it."),
+  nodes: Type.Array(
+    Type.Object({
+      node: text("Name."),
+      region: text("Its region."),
+      verdict: Type.Enum([...VERDICTS], {
+        description:
+          "different: nothing that was on its way explains it; pending: the time was not enough to tell; unprepared: the node still reads its own state.",
+      }),
+      differences: Type.Array(
+        Type.Object({
+          kind: Type.Enum([...REGISTER_KINDS]),
+          name: text("Repository."),
+          reference: text("The tag, or the digest."),
+          here: Type.Array(HELD_VALUE, { description: "What the asked node holds; more than one in a conflict." }),
+          there: Type.Array(HELD_VALUE, { description: "What this node holds." }),
+        }),
+      ),
+      more: Type.Boolean({ description: "Whether there are more differences than are told." }),
+    }),
+  ),
+});
+export type VerifyOutcomeTold = Static<typeof VerifyOutcomeSchema>;
+
 export const ErrorsSchema = Type.Object({
   errors: Type.Array(
     Type.Object({
@@ -178,6 +221,11 @@ export const ErrorsSchema = Type.Object({
 /** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
 export function parseWaitRequest(value: unknown): WaitAsked {
   return checked(WaitRequestSchema, value);
+}
+
+/** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
+export function parseVerifyRequest(value: unknown): VerifyAsked {
+  return checked(VerifyRequestSchema, value);
 }
 
 /** Whether an answer says what `schema` promises; what it says beyond that is for others. */

@@ -150,6 +150,11 @@ export const METRICS = {
     help: "Tags that came to have one more concurrent value.",
     labels: [],
   },
+  meridian_audits_total: {
+    type: "counter",
+    help: "Comparisons of all registers with a peer: equal, different (most often because something is on its way) or failed.",
+    labels: ["result"],
+  },
   meridian_audit_repairs_total: {
     type: "counter",
     help: "Registers repaired by the audit. Anything but 0 is a defect.",

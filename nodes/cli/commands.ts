@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: "status", summary: "the cluster at a glance", load: async () => await import("./status.ts") },
   { name: "members", summary: "every node and how it is reached", load: async () => await import("./members.ts") },
+  {
+    name: "verify",
+    summary: "compare what all nodes hold, and name what differs",
+    load: async () => await import("./verify.ts"),
+  },
   { name: "lag", summary: "how far each node is behind each other", load: async () => await import("./lag.ts") },
   {
     name: "replication",

@@ -5,6 +5,7 @@ import type { RepositoryName } from "../../shared/reference.ts";
 import type { BlobFound, Greeting, NodeReport, PeerCalls, PeerService } from "../ports/peers.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { Metadata } from "../storage/metadata.ts";
+import type { AuditState } from "./audit-state.ts";
 import { describeImage } from "./describe-image.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 import type { Replicate } from "./replicate.ts";
@@ -15,6 +16,7 @@ export type PeerServiceDeps = {
   readonly blobs: Pick<Blobs, "open">;
   readonly directory: PeerDirectory;
   readonly replicate: Replicate;
+  readonly audit: Pick<AuditState, "answer" | "answerLane">;
   /** This node's account of itself. */
   readonly report: () => NodeReport;
 };
@@ -32,6 +34,8 @@ export function createPeerService(deps: PeerServiceDeps): PeerService {
     lookup: async (repo, reference) => await metadata.lookup(repo, reference),
     describeImage: async (repo, reference) => await describeImage(metadata, repo, reference),
     report: async () => await Promise.resolve(deps.report()),
+    audit: async (question) => await Promise.resolve(deps.audit.answer(question)),
+    auditLane: (lane, known, signal) => deps.audit.answerLane(lane, known, signal),
     have: async (repo, digests) => await held(metadata, repo, digests),
     readBlob: (digest, offset, signal) => readBlob(deps, digest, offset, signal),
   });

@@ -8,21 +8,29 @@ import { type Hlc, wallMsOf } from "../../shared/hlc.ts";
 import { isRegion, type Region } from "../../shared/identity.ts";
 import { ImageNameError, parseImageName, referenceOf } from "../../shared/image-name.ts";
 import { parseJson } from "../../shared/json.ts";
-import { API_BODY_BYTES_MAX, MANIFEST_JSON_DEPTH_MAX, PAGE_ENTRIES_DEFAULT } from "../../shared/limits.ts";
+import {
+  API_BODY_BYTES_MAX,
+  MANIFEST_JSON_DEPTH_MAX,
+  PAGE_ENTRIES_DEFAULT,
+  VERIFY_TIMEOUT_MS_DEFAULT,
+} from "../../shared/limits.ts";
 import {
   type ClusterTold,
   type ConflictsTold,
   type HistoryTold,
   type LagTold,
   type MemberTold,
+  parseVerifyRequest,
   parseWaitRequest,
   type ReplicationTold,
   type RepositoriesTold,
   type TagsTold,
+  type VerifyOutcomeTold,
   type WaitOutcomeTold,
 } from "../../shared/management-api.ts";
 import { isTag, parseRepositoryName, type Reference, type RepositoryName } from "../../shared/reference.ts";
-import type { Author, Version } from "../../shared/register.ts";
+import type { Author, RegisterKey, Version } from "../../shared/register.ts";
+import type { StateDifference } from "../cluster/compare-state.ts";
 import type { ImageReplication } from "../cluster/image-replication.ts";
 import type { MemberDescribed } from "../registry/describe-cluster.ts";
 import { type Call, type Desk, placeholder } from "./call.ts";
@@ -60,6 +68,20 @@ export async function postWait(call: Call, { operations }: Desk): Promise<Reply>
   const request = { repo, reference, regions: parseRegions(regions), level, timeoutMs };
   const { isReached, ...state } = await clusterView.wait(request, call.signal);
   return jsonReply(200, { reached: isReached, ...replicationTold(image, state) } satisfies WaitOutcomeTold);
+}
+
+export async function postVerify(call: Call, { operations, self }: Desk): Promise<Reply> {
+  expectNoEncoding(call);
+  const { timeoutMs = VERIFY_TIMEOUT_MS_DEFAULT } = parseVerifyRequest(await readJson(call));
+  const verified = await operations.verifyState.run(timeoutMs, call.signal);
+  const nodes = verified.map(({ node, region, verdict, differences, hasMore }) => ({
+    node,
+    region,
+    verdict,
+    differences: differences.map(differenceTold),
+    more: hasMore,
+  }));
+  return jsonReply(200, { node: self.node, nodes } satisfies VerifyOutcomeTold);
 }
 
 export async function getRepositories({ target }: Call, { operations }: Desk): Promise<Reply> {
@@ -135,6 +157,21 @@ function replicationTold(image: string, { digest, regions, unheard }: ImageRepli
     regions: regions.map(({ why, ...region }) => ({ ...region, ...known({ why }) })),
     unheard: [...unheard],
   };
+}
+
+function differenceTold({ key, here, there }: StateDifference) {
+  return {
+    kind: key.kind,
+    name: key.repo,
+    reference: key.kind === "tag" ? key.tag : key.digest,
+    here: here.versions.map((version) => heldTold(key, version)),
+    there: there.versions.map((version) => heldTold(key, version)),
+  };
+}
+
+function heldTold(key: RegisterKey, { hlc, author, value }: Version) {
+  const linked = value.kind === "manifest" && key.kind === "manifest" ? key.digest : value.kind;
+  return { value: value.kind === "tag" ? value.digest : linked, ...writtenTold(hlc, author) };
 }
 
 function versionTold({ hlc, author, value }: Version) {

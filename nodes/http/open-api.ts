@@ -8,6 +8,8 @@ import {
   ReplicationSchema,
   RepositoriesSchema,
   TagsSchema,
+  VerifyOutcomeSchema,
+  VerifyRequestSchema,
   WaitOutcomeSchema,
   WaitRequestSchema,
 } from "../../shared/management-api.ts";
@@ -55,6 +57,14 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
     query: [],
     body: WaitRequestSchema,
     answer: WaitOutcomeSchema,
+  },
+  {
+    method: "post",
+    path: "/api/v1/verify",
+    summary: "Whether all nodes hold the same, and what they hold differently",
+    query: [],
+    body: VerifyRequestSchema,
+    answer: VerifyOutcomeSchema,
   },
   {
     method: "get",

@@ -12,6 +12,7 @@ import {
   getReplication,
   getRepositories,
   getTagStates,
+  postVerify,
   postWait,
 } from "./api.ts";
 import { deleteBlob, getBlob, headBlob } from "./blobs.ts";
@@ -73,6 +74,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET",  path: `${API}/cluster/lag`,        access: "observe", listeners: REGISTRY, answer: getLag },
   { method: "GET",  path: `${API}/replication`,        access: "observe", listeners: REGISTRY, answer: getReplication },
   { method: "POST", path: `${API}/wait`,               access: "observe", listeners: REGISTRY, answer: postWait },
+  { method: "POST", path: `${API}/verify`,             access: "observe", listeners: REGISTRY, answer: postVerify },
   { method: "GET",  path: `${API}/conflicts`,          access: "observe", listeners: REGISTRY, answer: getConflicts },
   { method: "GET",  path: `${API}/repositories`,       access: "observe", listeners: REGISTRY, answer: getRepositories },
   { method: "GET",  path: `${API}/repositories/<name>/tags`,

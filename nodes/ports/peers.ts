@@ -96,6 +96,27 @@ export type LagFrom = {
   readonly lagMs: number;
 };
 
+/** Sums over the registers by which two nodes compare what they hold: see `nodes/storage/audit-lanes.ts`. */
+export type AuditQuestion =
+  /** The sums of all groups of lanes, unless the callee's total is `root`. */
+  | { readonly kind: "groups"; readonly root: bigint }
+  /** The sums of all lanes of these groups, in their order. */
+  | { readonly kind: "lanes"; readonly groups: readonly number[] };
+
+export type AuditAnswer = {
+  /** False while the callee has not read its own state yet: there are no sums then. */
+  readonly isReady: boolean;
+  /** What the sums are the sums of. */
+  readonly held: VersionVector;
+  /** 128 bits each; none when the totals are equal. */
+  readonly sums: readonly bigint[];
+};
+
+/** Of one lane: registers that the callee holds and the caller does not name, at last the fingerprints that only the caller has. */
+export type LaneFrame =
+  | { readonly kind: "changes"; readonly changes: readonly Uint8Array[] }
+  | { readonly kind: "unknown"; readonly fingerprints: readonly bigint[] };
+
 /** Calls throw a `PeerError` (shared/peer-error.ts) when the peer cannot be reached, answers with an error, or `signal` aborts. */
 export type PeerCalls = {
   readonly greet: (greeting: Greeting, signal: AbortSignal) => Promise<Greeting>;
@@ -107,6 +128,9 @@ export type PeerCalls = {
   readonly lookup: (repo: RepositoryName, reference: Reference, signal: AbortSignal) => Promise<readonly Uint8Array[]>;
   readonly describeImage: (repo: RepositoryName, reference: Reference, signal: AbortSignal) => Promise<ImageState>;
   readonly report: (signal: AbortSignal) => Promise<NodeReport>;
+  readonly audit: (question: AuditQuestion, signal: AbortSignal) => Promise<AuditAnswer>;
+  /** The callee reads its whole state for this: it is asked only when the sums of the lane differ without a reason. */
+  readonly auditLane: (lane: number, known: readonly bigint[], signal: AbortSignal) => AsyncIterable<LaneFrame>;
   /** Which of `digests` are durable there; a manifest's digest counts as well. */
   readonly have: (
     repo: RepositoryName | undefined,

@@ -3,6 +3,7 @@ import type { FetchBlob } from "../cluster/fetch-blob.ts";
 import type { PeerDirectory } from "../cluster/peer-directory.ts";
 import type { ProbeMiss } from "../cluster/probe-miss.ts";
 import type { ClusterView } from "../cluster/report.ts";
+import type { VerifyState } from "../cluster/verify-state.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import type { Blobs } from "../storage/blobs.ts";
@@ -55,6 +56,8 @@ export type Operations = {
   readonly describeCluster: DescribeCluster;
   /** How far nodes are behind each other and images have come; asked of everybody at the moment of the question. */
   readonly clusterView: Pick<ClusterView, "lag" | "replication" | "wait">;
+  /** Whether all nodes hold the same; asked of everybody, and decided within a time that the caller names. */
+  readonly verifyState: Pick<VerifyState, "run">;
 };
 
 export type OperationsDeps = {
@@ -65,12 +68,13 @@ export type OperationsDeps = {
   readonly probeMiss: ProbeMiss;
   readonly cluster: PeerDirectory;
   readonly clusterView: ClusterView;
+  readonly verifyState: VerifyState;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
 };
 
 export function createOperations(deps: OperationsDeps): Operations {
-  const { metadata, blobs, uploads, fetchBlob, probeMiss, cluster, clusterView, timers, telemetry } = deps;
+  const { metadata, blobs, uploads, fetchBlob, probeMiss, cluster, clusterView, verifyState, timers, telemetry } = deps;
   const { reader } = metadata;
   const self: NodeIdentity = metadata.self;
   const askNearPeers = new AskNearPeers({ cluster, reader, timers });
@@ -98,5 +102,6 @@ export function createOperations(deps: OperationsDeps): Operations {
 
     describeCluster: new DescribeCluster({ view: clusterView }),
     clusterView,
+    verifyState,
   };
 }

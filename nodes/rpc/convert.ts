@@ -2,6 +2,16 @@
  * Messages to values and back. Nothing passes unparsed: every digest, name, number and vector that came over the wire is
  * checked here, so that a peer that is broken, or newer than it admits, is refused at the door and not half believed.
  */
+import type {
+  AuditAnswer__Output,
+  AuditAnswer as AuditAnswerMessage,
+} from "../../proto/gen/meridian/v1/AuditAnswer.ts";
+import type {
+  AuditLaneFrame__Output,
+  AuditLaneFrame as AuditLaneFrameMessage,
+} from "../../proto/gen/meridian/v1/AuditLaneFrame.ts";
+import type { AuditLaneRequest, AuditLaneRequest__Output } from "../../proto/gen/meridian/v1/AuditLaneRequest.ts";
+import type { AuditRequest, AuditRequest__Output } from "../../proto/gen/meridian/v1/AuditRequest.ts";
 import type { BlobFound__Output, BlobFound as BlobFoundMessage } from "../../proto/gen/meridian/v1/BlobFound.ts";
 import type { Greeting__Output, Greeting as GreetingMessage } from "../../proto/gen/meridian/v1/Greeting.ts";
 import type { HaveRequest, HaveRequest__Output } from "../../proto/gen/meridian/v1/HaveRequest.ts";
@@ -25,14 +35,17 @@ import { type Digest, isDigest } from "../../shared/digest.ts";
 import { type Hlc, isHlc } from "../../shared/hlc.ts";
 import { isClusterId, isNodeId, isOrigin, isRegion, type Origin } from "../../shared/identity.ts";
 import { unreachable } from "../../shared/invariant.ts";
-import { MANIFEST_DESCRIPTORS_MAX } from "../../shared/limits.ts";
+import { AUDIT_GROUPS, AUDIT_LANES, MANIFEST_DESCRIPTORS_MAX } from "../../shared/limits.ts";
 import { isRepositoryName, isTag, type Reference, type RepositoryName } from "../../shared/reference.ts";
 import { decodeVersionVector, encodeVersionVector, type VersionVector } from "../../shared/version-vector.ts";
 import type {
+  AuditAnswer,
+  AuditQuestion,
   BlobFound,
   Greeting,
   ImageState,
   LagFrom,
+  LaneFrame,
   NodeReport,
   OpBatch,
   PublisherFrame,
@@ -41,6 +54,7 @@ import type {
 } from "../ports/peers.ts";
 
 const CHAIN_BYTES = 16;
+const SUM_BYTES = 16;
 const STATE_HASH = /^[0-9a-f]{0,128}$/;
 
 /** A message that breaks the rules of the .proto files. A bad version vector is a `MalformedBytesError` instead. */
@@ -237,6 +251,61 @@ export function imageStateFromMessage(message: ImageState__Output): ImageState {
   };
 }
 
+export function auditRequestToMessage(question: AuditQuestion): AuditRequest {
+  return question.kind === "groups" ? { root: sumsToBytes([question.root]) } : { groups: [...question.groups] };
+}
+
+export function auditRequestFromMessage({ root, groups }: AuditRequest__Output): AuditQuestion {
+  if (root !== undefined) {
+    const [sum, ...others] = sumsFromBytes(root);
+    if (sum === undefined || others.length > 0) throw new MalformedMessageError("an audit compares one total");
+    return { kind: "groups", root: sum };
+  }
+  const areKnown = groups.length <= AUDIT_GROUPS && groups.every((group) => group < AUDIT_GROUPS);
+  if (!areKnown) throw new MalformedMessageError("an audit asks for groups of lanes that there are, each once");
+  return { kind: "lanes", groups };
+}
+
+export function auditAnswerToMessage({ isReady, held, sums }: AuditAnswer): AuditAnswerMessage {
+  return { isReady, held: encodeVersionVector(held), sums: sumsToBytes(sums) };
+}
+
+export function auditAnswerFromMessage({ isReady, held, sums }: AuditAnswer__Output): AuditAnswer {
+  if (sums.length > AUDIT_LANES * SUM_BYTES) throw new MalformedMessageError("an audit tells more sums than lanes");
+  return { isReady, held: decodeVersionVector(held), sums: sumsFromBytes(sums) };
+}
+
+export type AskedLane = { readonly lane: number; readonly known: readonly bigint[] };
+
+export function auditLaneRequestToMessage(lane: number, known: readonly bigint[]): AuditLaneRequest {
+  return { lane, known: sumsToBytes(known) };
+}
+
+export function auditLaneRequestFromMessage({ lane, known }: AuditLaneRequest__Output): AskedLane {
+  if (lane >= AUDIT_LANES) throw new MalformedMessageError("an audit asks for a lane that there is");
+  return { lane, known: sumsFromBytes(known) };
+}
+
+export function laneFrameToMessage(frame: LaneFrame): AuditLaneFrameMessage {
+  switch (frame.kind) {
+    case "changes":
+      return { changes: { changes: [...frame.changes] } };
+    case "unknown":
+      return { unknown: { fingerprints: sumsToBytes(frame.fingerprints) } };
+    default:
+      return unreachable(frame);
+  }
+}
+
+export function laneFrameFromMessage(message: AuditLaneFrame__Output): LaneFrame {
+  if (message.frame === "changes") {
+    const { changes } = present(message.changes, "a frame holds no changes");
+    return { kind: "changes", changes: changes.map((change) => bytes(change)) };
+  }
+  const { fingerprints } = present(message.unknown, "an audit brought a frame of no known kind");
+  return { kind: "unknown", fingerprints: sumsFromBytes(fingerprints) };
+}
+
 export type AskedBlobs = { readonly repo: RepositoryName | undefined; readonly digests: readonly Digest[] };
 
 export function haveRequestToMessage(repo: RepositoryName | undefined, digests: readonly Digest[]): HaveRequest {
@@ -272,6 +341,23 @@ export function readRequestFromMessage(message: ReadRequest__Output): AskedBytes
 /** A view, as the plain type that the rest of the node compares and stores. */
 export function bytes(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
+
+function sumsToBytes(sums: readonly bigint[]): Buffer {
+  const buffer = Buffer.alloc(sums.length * SUM_BYTES);
+  for (const [index, sum] of sums.entries()) {
+    buffer.writeBigUInt64BE(sum >> 64n, index * SUM_BYTES);
+    buffer.writeBigUInt64BE(BigInt.asUintN(64, sum), index * SUM_BYTES + 8);
+  }
+  return buffer;
+}
+
+function sumsFromBytes(buffer: Buffer): readonly bigint[] {
+  if (buffer.length % SUM_BYTES !== 0) throw new MalformedMessageError(`sums have ${SUM_BYTES} bytes each`);
+  return Array.from({ length: buffer.length / SUM_BYTES }, (_, index) => {
+    const at = index * SUM_BYTES;
+    return (buffer.readBigUInt64BE(at) << 64n) | buffer.readBigUInt64BE(at + 8);
+  });
 }
 
 function present<Value>(value: Value | null | undefined, complaint: string): Value {

@@ -1,8 +1,12 @@
 import type { MetadataHandlers } from "../../proto/gen/meridian/v1/Metadata.ts";
 import type { Answers } from "./answers.ts";
 import {
+  auditAnswerToMessage,
+  auditLaneRequestFromMessage,
+  auditRequestFromMessage,
   imageRequestFromMessage,
   imageStateToMessage,
+  laneFrameToMessage,
   publisherFrameToMessage,
   pullFrameToMessage,
   pullRequestFromMessage,
@@ -25,6 +29,13 @@ export function metadataService(answers: Answers): MetadataHandlers {
     DescribeImage: answers.unary(async (calls, request, signal) => {
       const { repo, reference } = imageRequestFromMessage(request);
       return imageStateToMessage(await calls.describeImage(repo, reference, signal));
+    }),
+    Audit: answers.unary(async (calls, request, signal) =>
+      auditAnswerToMessage(await calls.audit(auditRequestFromMessage(request), signal)),
+    ),
+    AuditLane: answers.stream((calls, request, signal) => {
+      const { lane, known } = auditLaneRequestFromMessage(request);
+      return mapped(calls.auditLane(lane, known, signal), laneFrameToMessage);
     }),
   };
 }

@@ -17,6 +17,9 @@ import { GREETING_HEADER } from "./caller.ts";
 import { Calls } from "./calls.ts";
 import { Connection, SocketOwners } from "./connection.ts";
 import {
+  auditAnswerFromMessage,
+  auditLaneRequestToMessage,
+  auditRequestToMessage,
   blobFoundFromMessage,
   bytes,
   greetingFromMessage,
@@ -24,6 +27,7 @@ import {
   haveRequestToMessage,
   imageRequestToMessage,
   imageStateFromMessage,
+  laneFrameFromMessage,
   publisherFrameFromMessage,
   pullFrameFromMessage,
   pullRequestToMessage,
@@ -102,6 +106,10 @@ function linkOver(proto: Proto, { control, metadata, blobs }: Lines): PeerLink {
         imageStateFromMessage,
         signal,
       ),
+    audit: async (question, signal) =>
+      await metadata.ask(proto.metadata.Audit, auditRequestToMessage(question), auditAnswerFromMessage, signal),
+    auditLane: (lane, known, signal) =>
+      metadata.stream(proto.metadata.AuditLane, auditLaneRequestToMessage(lane, known), laneFrameFromMessage, signal),
     have: async (repo, digests, signal) =>
       await blobs.ask(
         proto.blobs.Have,

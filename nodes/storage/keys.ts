@@ -21,7 +21,7 @@ import { type Digest, isDigest } from "../../shared/digest.ts";
 import type { Hlc } from "../../shared/hlc.ts";
 import { isOrigin, type Origin } from "../../shared/identity.ts";
 import { invariant, unreachable } from "../../shared/invariant.ts";
-import { isRepositoryName, type RepositoryName, type Tag } from "../../shared/reference.ts";
+import { isRepositoryName, isTag, type RepositoryName, type Tag } from "../../shared/reference.ts";
 import type { RegisterKey } from "../../shared/register.ts";
 import type { Dot } from "../../shared/version-vector.ts";
 
@@ -65,6 +65,9 @@ export function originPart(key: Uint8Array, index: number): Origin {
   return part;
 }
 
+const TAG_LETTER = "t".charCodeAt(0);
+const MANIFEST_LETTER = "m".charCodeAt(0);
+
 export const SELF: Key = text("I");
 export const CLOCK: Key = text("H");
 export const COUNTERS: Key = text("C");
@@ -80,6 +83,22 @@ export function registerRow(key: RegisterKey): Key {
     default:
       return unreachable(key);
   }
+}
+
+/** Every register, kind by kind. */
+export function allRegisters(): readonly KeySpan[] {
+  return ["t", "m", "x"].map((letter) => under(text(letter)));
+}
+
+/** The register whose row has this key. */
+export function registerOfRow(key: Uint8Array): RegisterKey {
+  const [repo = "", name = ""] = partsOf(key);
+  invariant(isRepositoryName(repo), "a register's row names a repository");
+  if (key[0] === TAG_LETTER) {
+    invariant(isTag(name), "a tag's row names a tag");
+    return { kind: "tag", repo, tag: name };
+  }
+  return { kind: key[0] === MANIFEST_LETTER ? "manifest" : "blob", repo, digest: digestPart(key, 1) };
 }
 
 /** The tags of `repo` after `after`, which need not exist. */

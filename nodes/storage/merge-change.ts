@@ -68,6 +68,7 @@ export class MergeChange {
     const after = mergeRegisters(before, change.register);
     const isChanged = !sameBytes(encodeRegister(before), encodeRegister(after));
     if (isChanged) {
+      this.#rows.replaced({ key: change.key, before, after });
       this.#indexLive(change.key, before, after);
       await this.#count((counters) => ({
         ...counters,

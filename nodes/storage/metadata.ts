@@ -11,7 +11,7 @@
  * other stores. The node is *fenced*; it goes on reading.
  */
 import { type CausalToken, encodeCausalToken } from "../../shared/causal-token.ts";
-import { type Change, decodeChange, decodeKey, encodeChange } from "../../shared/change.ts";
+import { type Change, decodeChange, decodeKey, decodeRegister, encodeChange } from "../../shared/change.ts";
 import type { Digest } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { absorbHlc, type Hlc, hlcAt, hlcOf } from "../../shared/hlc.ts";
@@ -39,6 +39,7 @@ import type { Kv } from "../ports/kv.ts";
 import type { OpBatch, PullFrame } from "../ports/peers.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { Replacement } from "./audit-lanes.ts";
 import * as keys from "./keys.ts";
 import { MergeChange } from "./merge-change.ts";
 import { MetadataReader } from "./metadata-reader.ts";
@@ -49,6 +50,7 @@ import {
   decodeHlc,
   decodeOrigin,
   decodeSelf,
+  decodeTagRow,
   encodeHlc,
   encodeSelf,
   NO_COUNTERS,
@@ -84,6 +86,8 @@ export type Recorded<Result> = {
   readonly token: CausalToken | undefined;
 };
 
+export type RegisterRow = { readonly key: RegisterKey; readonly register: Register };
+
 export type WantedContent = { readonly digest: Digest; readonly authors: readonly Author[] };
 
 type Waiting = {
@@ -104,6 +108,7 @@ export class Metadata {
   readonly #held: VersionVector;
   readonly #listeners = new Set<() => void>();
   readonly #touched = new Set<Origin>();
+  readonly #auditors = new Set<(replacement: Replacement) => void>();
   #counters: CountersRow;
   readonly #waiting: Waiting[] = [];
   #isWriting = false;
@@ -254,6 +259,28 @@ export class Metadata {
     return this.#counters.stateSum.toString(16).padStart(32, "0");
   }
 
+  /** Every register, as of the moment at which `begun` is called: no batch is on its way then. */
+  async registers(begun: () => void = () => {}): Promise<AsyncIterable<RegisterRow>> {
+    return await this.#takeReadingTurn(async () => {
+      begun();
+      const scans = keys.allRegisters().map((span) => this.#stored.rows(span));
+      return await Promise.resolve(registersIn(scans));
+    });
+  }
+
+  /** A whole register as it travels, a manifest's with its bytes when they are small. */
+  async changeOf({ key, register }: RegisterRow): Promise<Uint8Array> {
+    const content = key.kind === "manifest" ? await this.reader.content(key.digest) : undefined;
+    const isSmall = content !== undefined && content.length <= MANIFEST_INLINE_BYTES_MAX;
+    return encodeChange({ key, register, content: isSmall ? content : undefined });
+  }
+
+  /** Calls `listener` with each register that a durable batch has changed, at the moment at which `held()` changes. */
+  onReplaced(listener: (replacement: Replacement) => void): () => void {
+    this.#auditors.add(listener);
+    return () => this.#auditors.delete(listener);
+  }
+
   counts(): { readonly repositories: number; readonly tags: number } {
     return { repositories: this.#counters.repositories, tags: this.#counters.tags };
   }
@@ -360,7 +387,8 @@ export class Metadata {
     let bytes = 0;
     for await (const { key, value } of live) {
       if (have.includes({ origin: keys.originPart(key.subarray(0, -8), 0), seq: keys.seqOf(key) })) continue;
-      const change = await this.#liveChange(decodeKey(value));
+      const written = decodeKey(value);
+      const change = await this.changeOf({ key: written, register: await this.reader.register(written) });
       changes.push(change);
       bytes += change.length;
       if (bytes >= OP_BATCH_BYTES_MAX) {
@@ -370,13 +398,6 @@ export class Metadata {
       }
     }
     if (changes.length > 0) yield { kind: "live", changes };
-  }
-
-  async #liveChange(key: RegisterKey): Promise<Uint8Array> {
-    const register = await this.reader.register(key);
-    const content = key.kind === "manifest" ? await this.reader.content(key.digest) : undefined;
-    const isSmall = content !== undefined && content.length <= MANIFEST_INLINE_BYTES_MAX;
-    return encodeChange({ key, register, content: isSmall ? content : undefined });
   }
 
   async #takeTurn<Result>(decide: (rows: Overlay) => Promise<Result>): Promise<Result> {
@@ -445,14 +466,17 @@ export class Metadata {
     await this.#kv.commit(batch.sealedWrites());
     this.#telemetry.observe("meridian_kv_commit_duration_seconds", {}, (this.#clock.monotonicMs() - startedMs) / 1000);
 
-    for (const origin of this.#touched) {
-      this.#held.merge(VersionVector.from([{ origin, ...(await readOrigin(batch, origin)) }]));
-    }
+    const progress: VectorEntry[] = [];
+    for (const origin of this.#touched) progress.push({ origin, ...(await readOrigin(batch, origin)) });
     this.#touched.clear();
     const counters = await batch.get(keys.COUNTERS);
     if (counters !== undefined) this.#counters = decodeCounters(counters);
     const clock = await batch.get(keys.CLOCK);
     if (clock !== undefined) this.#lastHlc = decodeHlc(clock);
+
+    // At one moment, or an audit would take what is on its way between the two for a difference.
+    this.#held.merge(VersionVector.from(progress));
+    for (const listener of this.#auditors) for (const replacement of batch.replacements()) listener(replacement);
   }
 }
 
@@ -470,6 +494,19 @@ async function readStart(stored: StoredView): Promise<StartState> {
     counters: counters === undefined ? NO_COUNTERS : decodeCounters(counters),
     clock: clock === undefined ? hlcOf(0n) : decodeHlc(clock),
   };
+}
+
+async function* registersIn(scans: readonly AsyncIterable<Row>[]): AsyncGenerator<RegisterRow> {
+  try {
+    for (const rows of scans) {
+      for await (const { key: row, value } of rows) {
+        const key = keys.registerOfRow(row);
+        yield { key, register: key.kind === "tag" ? decodeTagRow(value).register : decodeRegister(value) };
+      }
+    }
+  } finally {
+    await letGo(scans);
+  }
 }
 
 /** A scan that nobody has begun to read keeps its snapshot of the store: to begin and to leave gives it up. */

@@ -4,7 +4,9 @@
  * each turn: a turn that fails is dropped, together with every index row and counter it had touched, and needs no
  * undo.
  */
+import { encodeKey } from "../../shared/change.ts";
 import type { Kv, KvWrite } from "../ports/kv.ts";
+import type { Replacement } from "./audit-lanes.ts";
 import { seal, unseal } from "./envelope.ts";
 import type { Key, KeySpan } from "./keys.ts";
 
@@ -45,6 +47,8 @@ export class Overlay implements View {
   readonly #writes = new Map<string, Uint8Array | undefined>();
   /** The names of writes by what stands before their first zero byte, so that a scan of one repository or digest passes over the rest of a large batch. */
   readonly #names = new Map<string, Set<string>>();
+  /** Registers that differ from those below, by their key; a row may change without its register. */
+  readonly #replaced = new Map<string, Replacement>();
 
   constructor(below: View) {
     this.#below = below;
@@ -96,9 +100,21 @@ export class Overlay implements View {
     this.#write(key.toString("latin1"), undefined);
   }
 
+  /** Notes that one of the rows written holds another register than before. */
+  replaced({ key, before, after }: Replacement): void {
+    const name = Buffer.from(encodeKey(key)).toString("latin1");
+    this.#replaced.set(name, { key, before: this.#replaced.get(name)?.before ?? before, after });
+  }
+
+  /** What each register was below, and what it is here. */
+  replacements(): Iterable<Replacement> {
+    return this.#replaced.values();
+  }
+
   /** Takes over what was written above. */
   absorb(above: Overlay): void {
     for (const [name, value] of above.#writes) this.#write(name, value);
+    for (const replacement of above.#replaced.values()) this.replaced(replacement);
   }
 
   /** Sealed, and in key order so that equal turns make equal batches. */

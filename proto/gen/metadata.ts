@@ -2,6 +2,10 @@ import type * as grpc from '@grpc/grpc-js';
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Ack as _meridian_v1_Ack, Ack__Output as _meridian_v1_Ack__Output } from './meridian/v1/Ack.ts';
+import type { AuditAnswer as _meridian_v1_AuditAnswer, AuditAnswer__Output as _meridian_v1_AuditAnswer__Output } from './meridian/v1/AuditAnswer.ts';
+import type { AuditLaneFrame as _meridian_v1_AuditLaneFrame, AuditLaneFrame__Output as _meridian_v1_AuditLaneFrame__Output } from './meridian/v1/AuditLaneFrame.ts';
+import type { AuditLaneRequest as _meridian_v1_AuditLaneRequest, AuditLaneRequest__Output as _meridian_v1_AuditLaneRequest__Output } from './meridian/v1/AuditLaneRequest.ts';
+import type { AuditRequest as _meridian_v1_AuditRequest, AuditRequest__Output as _meridian_v1_AuditRequest__Output } from './meridian/v1/AuditRequest.ts';
 import type { Chain as _meridian_v1_Chain, Chain__Output as _meridian_v1_Chain__Output } from './meridian/v1/Chain.ts';
 import type { End as _meridian_v1_End, End__Output as _meridian_v1_End__Output } from './meridian/v1/End.ts';
 import type { Heads as _meridian_v1_Heads, Heads__Output as _meridian_v1_Heads__Output } from './meridian/v1/Heads.ts';
@@ -16,6 +20,7 @@ import type { PublisherFrame as _meridian_v1_PublisherFrame, PublisherFrame__Out
 import type { PullFrame as _meridian_v1_PullFrame, PullFrame__Output as _meridian_v1_PullFrame__Output } from './meridian/v1/PullFrame.ts';
 import type { PullRequest as _meridian_v1_PullRequest, PullRequest__Output as _meridian_v1_PullRequest__Output } from './meridian/v1/PullRequest.ts';
 import type { SubscriberFrame as _meridian_v1_SubscriberFrame, SubscriberFrame__Output as _meridian_v1_SubscriberFrame__Output } from './meridian/v1/SubscriberFrame.ts';
+import type { UnknownRegisters as _meridian_v1_UnknownRegisters, UnknownRegisters__Output as _meridian_v1_UnknownRegisters__Output } from './meridian/v1/UnknownRegisters.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -25,6 +30,10 @@ export interface ProtoGrpcType {
   meridian: {
     v1: {
       Ack: MessageTypeDefinition<_meridian_v1_Ack, _meridian_v1_Ack__Output>
+      AuditAnswer: MessageTypeDefinition<_meridian_v1_AuditAnswer, _meridian_v1_AuditAnswer__Output>
+      AuditLaneFrame: MessageTypeDefinition<_meridian_v1_AuditLaneFrame, _meridian_v1_AuditLaneFrame__Output>
+      AuditLaneRequest: MessageTypeDefinition<_meridian_v1_AuditLaneRequest, _meridian_v1_AuditLaneRequest__Output>
+      AuditRequest: MessageTypeDefinition<_meridian_v1_AuditRequest, _meridian_v1_AuditRequest__Output>
       Chain: MessageTypeDefinition<_meridian_v1_Chain, _meridian_v1_Chain__Output>
       End: MessageTypeDefinition<_meridian_v1_End, _meridian_v1_End__Output>
       Heads: MessageTypeDefinition<_meridian_v1_Heads, _meridian_v1_Heads__Output>
@@ -39,6 +48,7 @@ export interface ProtoGrpcType {
       PullFrame: MessageTypeDefinition<_meridian_v1_PullFrame, _meridian_v1_PullFrame__Output>
       PullRequest: MessageTypeDefinition<_meridian_v1_PullRequest, _meridian_v1_PullRequest__Output>
       SubscriberFrame: MessageTypeDefinition<_meridian_v1_SubscriberFrame, _meridian_v1_SubscriberFrame__Output>
+      UnknownRegisters: MessageTypeDefinition<_meridian_v1_UnknownRegisters, _meridian_v1_UnknownRegisters__Output>
     }
   }
 }

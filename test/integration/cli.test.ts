@@ -189,6 +189,13 @@ describe("the cluster", () => {
     expect((await done("status", "--server", eu)).out).toContain("2 of 2 nodes reachable");
   });
 
+  test("is found to hold the same everywhere", async () => {
+    const { out, err } = await done("verify", "--server", eu, "--timeout", "30s");
+
+    expect(out).toMatch(/^NODE +REGION +STATE +DIFFERENCES\nus-1 +us +equal +0\n$/);
+    expect(err).toContain("2 nodes hold the same");
+  });
+
   test("tells where an image is, and who moved its tag", async () => {
     const replication = await json("replication", `${us}/hello:v1`);
     const history = await json("history", `${us}/hello:v1`);
@@ -249,6 +256,7 @@ describe("every command that prints", () => {
     ["status", "--server", eu],
     ["members", "--server", eu],
     ["lag", "--server", eu],
+    ["verify", "--server", eu],
     ["replication", `${eu}/hello:v1`],
     ["wait", `${eu}/hello:v1`],
   ];

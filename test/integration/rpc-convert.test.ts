@@ -2,8 +2,12 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PublisherFrame, PullFrame } from "../../nodes/ports/peers.ts";
 import {
+  auditAnswerFromMessage,
+  auditLaneRequestFromMessage,
+  auditRequestFromMessage,
   blobFoundFromMessage,
   imageStateFromMessage,
+  laneFrameFromMessage,
   publisherFrameFromMessage,
   publisherFrameToMessage,
   pullFrameFromMessage,
@@ -95,7 +99,43 @@ describe("a message is refused", () => {
     return () => subscriberFrameFromMessage(metadata.Replicate.requestDeserialize(wire));
   };
 
+  const audited = (message: Parameters<typeof metadata.Audit.requestSerialize>[0]): (() => unknown) => {
+    const wire = metadata.Audit.requestSerialize(message);
+    return () => auditRequestFromMessage(metadata.Audit.requestDeserialize(wire));
+  };
+  const summed = (message: Parameters<typeof metadata.Audit.responseSerialize>[0]): (() => unknown) => {
+    const wire = metadata.Audit.responseSerialize(message);
+    return () => auditAnswerFromMessage(metadata.Audit.responseDeserialize(wire));
+  };
+  const laneAsked = (message: Parameters<typeof metadata.AuditLane.requestSerialize>[0]): (() => unknown) => {
+    const wire = metadata.AuditLane.requestSerialize(message);
+    return () => auditLaneRequestFromMessage(metadata.AuditLane.requestDeserialize(wire));
+  };
+  const laneTold = (message: Parameters<typeof metadata.AuditLane.responseSerialize>[0]): (() => unknown) => {
+    const wire = metadata.AuditLane.responseSerialize(message);
+    return () => laneFrameFromMessage(metadata.AuditLane.responseDeserialize(wire));
+  };
+
   test.each([
+    ["an audit of two totals", audited({ root: Buffer.alloc(32) }), "an audit compares one total"],
+    ["an audit of half a total", audited({ root: Buffer.alloc(8) }), "sums have 16 bytes each"],
+    [
+      "an audit of a group that there is not",
+      audited({ groups: [64] }),
+      "an audit asks for groups of lanes that there are, each once",
+    ],
+    [
+      "an audit of one group again and again",
+      audited({ groups: Array.from({ length: 65 }, () => 0) }),
+      "an audit asks for groups of lanes that there are, each once",
+    ],
+    [
+      "more sums than there are lanes",
+      summed({ held: HELD, sums: Buffer.alloc(4_097 * 16) }),
+      "an audit tells more sums than lanes",
+    ],
+    ["an audit of a lane that there is not", laneAsked({ lane: 4_096 }), "an audit asks for a lane that there is"],
+    ["a lane's frame of no kind", laneTold({}), "an audit brought a frame of no known kind"],
     ["a publisher's frame of no kind", published({}), "a publisher sent a frame of no known kind"],
     ["a batch of no origin", published({ ops: { origin: "x", from: 1, chain: CHAIN } }), "a message names no origin"],
     ["a batch from op 0", published({ ops: { origin: ORIGIN, from: 0, chain: CHAIN } }), "ops are numbered from 1"],

@@ -60,6 +60,14 @@ describe("a call to a peer", () => {
         heard.push(["describeImage", ...said.slice(0, 2)]);
         return await answers.describeImage(...said);
       },
+      audit: async (...said) => {
+        heard.push(["audit", said[0]]);
+        return await answers.audit(...said);
+      },
+      auditLane: (...said) => {
+        heard.push(["auditLane", ...said.slice(0, 2)]);
+        return answers.auditLane(...said);
+      },
       have: async (...said) => {
         heard.push(["have", ...said.slice(0, 2)]);
         return await answers.have(...said);
@@ -83,6 +91,9 @@ describe("a call to a peer", () => {
       await collect(link.pull(mine, NEVER)),
       await link.lookup(REPO, TAG, NEVER),
       await link.describeImage(REPO, DIGEST, NEVER),
+      await link.audit({ kind: "groups", root: 2n ** 127n + 5n }, NEVER),
+      await link.audit({ kind: "lanes", groups: [0, 63] }, NEVER),
+      await collect(link.auditLane(4_095, [1n, 2n ** 128n - 1n], NEVER)),
       await link.have(undefined, [LAYER], NEVER),
       await link.have(REPO, [], NEVER),
       await collect(link.readBlob(LAYER, 2 ** 40, NEVER)),
@@ -95,6 +106,9 @@ describe("a call to a peer", () => {
       PULLED,
       await answers.lookup(REPO, TAG, NEVER),
       await answers.describeImage(REPO, DIGEST, NEVER),
+      await answers.audit({ kind: "groups", root: 2n ** 127n + 5n }, NEVER),
+      await answers.audit({ kind: "lanes", groups: [0, 63] }, NEVER),
+      await collect(answers.auditLane(4_095, [1n, 2n ** 128n - 1n], NEVER)),
       await answers.have(undefined, [LAYER], NEVER),
       [],
       [new Uint8Array([1, 2]), new Uint8Array([3])],
@@ -106,6 +120,9 @@ describe("a call to a peer", () => {
       ["pull", mine.entries()],
       ["lookup", REPO, TAG],
       ["describeImage", REPO, DIGEST],
+      ["audit", { kind: "groups", root: 2n ** 127n + 5n }],
+      ["audit", { kind: "lanes", groups: [0, 63] }],
+      ["auditLane", 4_095, [1n, 2n ** 128n - 1n]],
       ["have", undefined, [LAYER]],
       ["have", REPO, []],
       ["readBlob", LAYER, 2 ** 40],

@@ -102,6 +102,8 @@ export class Holder {
       lookup: refuse,
       describeImage: refuse,
       report: refuse,
+      audit: refuse,
+      auditLane: refuse,
       close: () => undefined,
     };
   }

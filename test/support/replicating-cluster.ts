@@ -8,6 +8,7 @@ import { SimKv } from "../../cluster-sim/sim-kv.ts";
 import { SimNetwork } from "../../cluster-sim/sim-network.ts";
 import { SimTimers } from "../../cluster-sim/sim-timers.ts";
 import { World } from "../../cluster-sim/world.ts";
+import { AuditState } from "../../nodes/cluster/audit-state.ts";
 import { FetchContent } from "../../nodes/cluster/fetch-content.ts";
 import { PeerDirectory } from "../../nodes/cluster/peer-directory.ts";
 import { createPeerService } from "../../nodes/cluster/peer-service.ts";
@@ -15,8 +16,9 @@ import { ProbeMiss } from "../../nodes/cluster/probe-miss.ts";
 import { Replicate } from "../../nodes/cluster/replicate.ts";
 import { ClusterView } from "../../nodes/cluster/report.ts";
 import { Roster } from "../../nodes/cluster/roster.ts";
+import { VerifyState } from "../../nodes/cluster/verify-state.ts";
 import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
-import type { Greeting, PeerService, Peers } from "../../nodes/ports/peers.ts";
+import type { Greeting, NodeReport, PeerService, Peers } from "../../nodes/ports/peers.ts";
 import { Blobs } from "../../nodes/storage/blobs.ts";
 import { Metadata } from "../../nodes/storage/metadata.ts";
 import { type NodeId, parseClusterId, parseNodeId, parseRegion } from "../../shared/identity.ts";
@@ -48,6 +50,7 @@ export type LivingNode = {
   readonly probeMiss: ProbeMiss;
   readonly roster: Roster;
   readonly view: ClusterView;
+  readonly verifyState: VerifyState;
   readonly service: PeerService;
   readonly telemetry: Recorded;
   readonly timers: SimTimers;
@@ -218,13 +221,17 @@ async function startNode(
   const probeMiss = new ProbeMiss({ metadata, directory, ...ports });
   const roster = new Roster({ self, directory, clock });
   const view = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
-  const service = createPeerService({ self, metadata, blobs, directory, replicate, report: () => view.report() });
+  const audit = new AuditState({ metadata, directory, ...ports });
+  const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
+  const report = (): NodeReport => view.report();
+  const service = createPeerService({ self, metadata, blobs, directory, replicate, audit, report });
   const stopListening = network.listen(self, service);
   directory.start();
   replicate.start();
   fetchContent.start();
+  audit.start();
   const stop = async (): Promise<void> => {
-    await Promise.all([fetchContent.stop(), replicate.stop(), directory.stop()]);
+    await Promise.all([fetchContent.stop(), replicate.stop(), directory.stop(), audit.stop()]);
     stopListening();
   };
   return {
@@ -238,6 +245,7 @@ async function startNode(
     probeMiss,
     roster,
     view,
+    verifyState,
     service,
     telemetry,
     timers,

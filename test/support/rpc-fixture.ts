@@ -93,6 +93,16 @@ export function calls(changes: Partial<PeerCalls> = {}): PeerCalls {
       stateHash: "00ff",
       lag: [{ source: "us-1", region: "us", isReachable: false, pendingOps: 4, lagMs: 1500.5 }],
     }),
+    audit: async (question) => ({
+      isReady: true,
+      held: held({ origin: EU_ORIGIN, seq: 4 }),
+      sums: question.kind === "groups" ? [question.root, 2n ** 128n - 1n] : question.groups.map(BigInt),
+    }),
+    auditLane: (lane, known) =>
+      all([
+        { kind: "changes", changes: [new Uint8Array([lane])] },
+        { kind: "unknown", fingerprints: known },
+      ]),
     have: async (_repo, digests) => digests.map((digest) => ({ digest, size: 3, isLinked: true })),
     readBlob: () => all([new Uint8Array([1, 2]), new Uint8Array([3])]),
     ...changes,

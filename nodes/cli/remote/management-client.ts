@@ -14,6 +14,9 @@ import {
   ReplicationSchema,
   type ReplicationTold,
   type Told,
+  type VerifyAsked,
+  VerifyOutcomeSchema,
+  type VerifyOutcomeTold,
   type WaitAsked,
   WaitOutcomeSchema,
   type WaitOutcomeTold,
@@ -54,9 +57,11 @@ export class ManagementClient {
   }
 
   async wait(asked: WaitAsked, signal: AbortSignal): Promise<WaitOutcomeTold> {
-    const body = { kind: "bytes", bytes: Buffer.from(JSON.stringify(asked)) } as const;
-    const headers = { "content-type": "application/json" };
-    return await this.#ask({ method: "POST", url: this.#url("wait"), headers, body }, WaitOutcomeSchema, signal);
+    return await this.#ask(this.#post("wait", asked), WaitOutcomeSchema, signal);
+  }
+
+  async verify(asked: VerifyAsked, signal: AbortSignal): Promise<VerifyOutcomeTold> {
+    return await this.#ask(this.#post("verify", asked), VerifyOutcomeSchema, signal);
   }
 
   async history(repo: RepositoryName, tag: Tag, signal: AbortSignal): Promise<HistoryTold> {
@@ -75,6 +80,11 @@ export class ManagementClient {
       where: request.url.href,
       hint: "is it a node of Meridian? then use the meridian of its version; curl HOST/ tells",
     });
+  }
+
+  #post(rest: string, asked: object): Request {
+    const body = { kind: "bytes", bytes: Buffer.from(JSON.stringify(asked)) } as const;
+    return { method: "POST", url: this.#url(rest), headers: { "content-type": "application/json" }, body };
   }
 
   #url(rest: string): URL {

@@ -45,6 +45,7 @@ describe("--help", () => {
       "history",
       "status",
       "members",
+      "verify",
       "lag",
       "replication",
       "wait",

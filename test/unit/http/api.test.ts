@@ -12,6 +12,7 @@ import {
   ReplicationSchema,
   RepositoriesSchema,
   TagsSchema,
+  VerifyOutcomeSchema,
   WaitOutcomeSchema,
 } from "../../../shared/management-api.ts";
 import { OCI_IMAGE_INDEX } from "../../../shared/media-types.ts";
@@ -114,6 +115,15 @@ describe("the management API", () => {
       value: { errors: [expect.objectContaining({ code: "NAME_INVALID" })] },
     });
     expect((await ask(node, "replication")).status).toBe(400);
+  });
+
+  test("compares a node that is alone with nobody, and refuses what is no question", async () => {
+    await using node = await listen();
+
+    expect(await askBy(VerifyOutcomeSchema, node, "verify", {})).toEqual({ node: "eu-1", nodes: [] });
+    expect((await ask(node, "verify", { timeoutMs: -1 })).status).toBe(400);
+    expect((await ask(node, "verify", { timeoutMs: 300_001 })).status).toBe(400);
+    expect((await ask(node, "verify", { deadline: 1 })).status).toBe(400);
   });
 
   test("waits until an image has come somewhere, and says so when it has not", async () => {
