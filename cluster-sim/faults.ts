@@ -7,6 +7,7 @@
  */
 import type { NodeId } from "../shared/identity.ts";
 import { unreachable } from "../shared/invariant.ts";
+import { LIES, type Lie } from "./facade.ts";
 import type { NodeHost } from "./node-host.ts";
 import type { Prng } from "./prng.ts";
 import type { FaultKind, Settings } from "./settings.ts";
@@ -38,7 +39,9 @@ export type Fault =
       readonly forMs: number;
       readonly node: NodeId;
     }
-  | { readonly kind: "clock"; readonly atMs: number; readonly node: NodeId; readonly byMs: number };
+  | { readonly kind: "clock"; readonly atMs: number; readonly node: NodeId; readonly byMs: number }
+  /** What the node tells others is not what it holds. */
+  | { readonly kind: "lie"; readonly atMs: number; readonly forMs: number; readonly node: NodeId; readonly lie: Lie };
 
 const CUT_SHAPES = [
   "halves",
@@ -93,6 +96,8 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: 
       return [
         { kind, atMs: span.atMs, node: prng.pick(names), byMs: prng.pick([-60_000, -700, -200, 200, 700, 60_000]) },
       ];
+    case "lie":
+      return [{ kind, ...span, node: prng.pick(names), lie: prng.pick(LIES) }];
     default:
       return unreachable(kind);
   }
@@ -184,6 +189,8 @@ export function tellFault(fault: Fault): string {
     case "exit":
     case "stop":
       return `${fault.kind} ${fault.node} for ${ms(fault.forMs)}`;
+    case "lie":
+      return `${fault.node} lies about ${fault.lie} for ${ms(fault.forMs)}`;
     case "clock":
       return `clock of ${fault.node} by ${fault.byMs} ms`;
     default:
@@ -242,6 +249,9 @@ export class Faults {
       case "stop":
         this.#takeDown(fault);
         return;
+      case "lie":
+        this.#tellLies(fault);
+        return;
       case "clock":
         this.#deps.hosts.get(fault.node)?.clock.shift(fault.byMs);
         return;
@@ -258,6 +268,15 @@ export class Faults {
     else host.kill(kind === "crash" ? "power" : "exit");
     world.after(forMs, () => {
       host.start().catch((cause: unknown) => onFailure(`${node} could not start`, cause));
+    });
+  }
+
+  #tellLies({ node, lie, forMs }: Fault & { readonly kind: "lie" }): void {
+    const host = this.#deps.hosts.get(node);
+    if (host === undefined) return;
+    host.lie = lie;
+    this.#deps.world.after(forMs, () => {
+      host.lie = undefined;
     });
   }
 

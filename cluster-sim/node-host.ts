@@ -8,10 +8,10 @@
  */
 import { createNode, type Node } from "../nodes/node.ts";
 import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
-import type { PeerService, PullFrame } from "../nodes/ports/peers.ts";
 import { type NodeConfig, parseNodeConfig } from "../shared/config.ts";
 import type { NodeId } from "../shared/identity.ts";
-import { opInRow } from "./oracle.ts";
+import { chopped, type Lie, lying } from "./facade.ts";
+import { bootInRow, opInRow } from "./oracle.ts";
 import type { Place, Settings } from "./settings.ts";
 import { SimClock } from "./sim-clock.ts";
 import { SimDisk } from "./sim-disk.ts";
@@ -32,7 +32,16 @@ export type HostDeps = {
   readonly note: (subject: string, event: string) => void;
   /** An op that is durable on `holder`'s disk now. */
   readonly onDurable: (op: Uint8Array, holder: NodeHost) => void;
+  readonly onStarted: (started: Started) => void;
   readonly settings: Pick<Settings, "opLogOpsMax" | "commitMsMax" | "isChopped">;
+};
+
+/** What a process says of itself when it begins to answer, and the boot counter that its disk holds then. */
+export type Started = {
+  readonly holder: NodeHost;
+  readonly origin: string;
+  readonly boot: number;
+  readonly durableBoot: number;
 };
 
 type Life = {
@@ -56,8 +65,11 @@ export class NodeHost {
   readonly #kv = new SimKv();
   readonly #disk: SimDisk;
   readonly #asked = new Set<Promise<unknown>>();
+  /** What it tells others instead of the truth. */
+  lie: Lie | undefined;
   #life: Life | undefined;
   #lives = 0;
+  #boot = 0;
   #commits = 0;
 
   constructor(deps: HostDeps, place: Place, join: readonly string[]) {
@@ -117,7 +129,9 @@ export class NodeHost {
     };
     const node = await Promise.race([createNode(this.#config, advertise, ports, { opLogOpsMax }), life.gone.promise]);
     life.node = node;
-    life.stopListening = network.listen(node.self, isChopped ? chopped(node.peerService) : node.peerService);
+    this.#deps.onStarted({ holder: this, origin: node.self.origin, boot: node.self.boot, durableBoot: this.#boot });
+    const service = lying(node.peerService, () => this.lie);
+    life.stopListening = network.listen(node.self, isChopped ? chopped(service) : service);
     node.start();
     note(this.name, `started, boot ${node.self.boot} of ${node.self.origin}`);
   }
@@ -206,22 +220,9 @@ export class NodeHost {
     for (const write of writes) {
       const op = write.kind === "put" ? opInRow(write.key, write.value) : undefined;
       if (op !== undefined) this.#deps.onDurable(op, this);
+      const boot = write.kind === "put" ? bootInRow(write.key, write.value) : undefined;
+      if (boot !== undefined) this.#boot = boot;
     }
-  }
-}
-
-/** Answers with as many frames as there are registers. A peer may choose how it frames a session. */
-function chopped(service: PeerService): PeerService {
-  return (caller) => {
-    const calls = service(caller);
-    return { ...calls, pull: (have, signal) => oneByOne(calls.pull(have, signal)) };
-  };
-}
-
-async function* oneByOne(frames: AsyncIterable<PullFrame>): AsyncGenerator<PullFrame, void> {
-  for await (const frame of frames) {
-    if (frame.kind !== "live") yield frame;
-    else for (const change of frame.changes) yield { kind: "live", changes: [change] };
   }
 }
 

@@ -13,6 +13,7 @@ import type { Register, RegisterKey, Version } from "../shared/register.ts";
 import { compareDots, type Dot } from "../shared/version-vector.ts";
 
 const LOG_LETTER = "q".charCodeAt(0);
+const SELF_LETTER = "I".charCodeAt(0);
 /** Version and checksum; see the envelope that the metadata store puts around each value. */
 const ENVELOPE_BYTES = 5;
 const STATE_SUM_MODULUS = 1n << 128n;
@@ -31,6 +32,15 @@ export function opInRow(key: Uint8Array, value: Uint8Array): Uint8Array | undefi
   const reader = new ByteReader(value.subarray(ENVELOPE_BYTES));
   reader.readBytes();
   return reader.readBytes();
+}
+
+/** The boot counter in a node's row about itself; `undefined` when the row is another one. */
+export function bootInRow(key: Uint8Array, value: Uint8Array): number | undefined {
+  if (key[0] !== SELF_LETTER || key.length > 1) return undefined;
+  const reader = new ByteReader(value.subarray(ENVELOPE_BYTES));
+  reader.readString();
+  reader.readString();
+  return reader.readVarint();
 }
 
 export class Oracle {

@@ -17,7 +17,7 @@ import { type Finding, Findings } from "./checkers/findings.ts";
 import { Honesty } from "./checkers/honesty.ts";
 import { Sessions } from "./checkers/sessions.ts";
 import { Faults, type Line } from "./faults.ts";
-import { NodeHost, ProcessGoneError } from "./node-host.ts";
+import { NodeHost, ProcessGoneError, type Started } from "./node-host.ts";
 import { Oracle } from "./oracle.ts";
 import { latencyMsBetween } from "./regions.ts";
 import type { Place } from "./settings.ts";
@@ -104,7 +104,8 @@ class Run {
       if (this.#oracle.size > known) this.#lastChangeMs = world.nowMs;
       note(holder.name, `holds an op of ${op.length} bytes, and so do ${this.#oracle.size}`);
     };
-    const deps = { world, network: this.#network, note, onDurable, settings };
+    const onStarted = (started: Started): void => durability.started(started);
+    const deps = { world, network: this.#network, note, onDurable, onStarted, settings };
     const join = places.map(({ name }) => `${name}:7000`);
     this.#hosts = new Map(places.map((place) => [place.name, new NodeHost(deps, place, join)]));
 

@@ -8,12 +8,12 @@ import { parseNodeId } from "../shared/identity.ts";
 import type { Prng } from "./prng.ts";
 import { REGION_NAMES, type RegionName } from "./regions.ts";
 
-export const SCENARIOS = ["swarm", "calm", "cuts", "crashes", "clocks"] as const;
+export const SCENARIOS = ["swarm", "calm", "cuts", "crashes", "clocks", "lies"] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 export type Place = { readonly name: NodeId; readonly region: RegionName; readonly aheadMs: number };
 
-export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock";
+export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock" | "lie";
 
 export const WORK_KINDS = [
   "push-image",
@@ -24,6 +24,7 @@ export const WORK_KINDS = [
   "delete-manifest",
   "delete-blob",
   "read-tag",
+  "read-after",
   "pull",
 ] as const;
 export type WorkKind = (typeof WORK_KINDS)[number];
@@ -54,11 +55,12 @@ export type Settings = {
 };
 
 const FAULTS: Readonly<Record<Scenario, readonly FaultKind[]>> = {
-  swarm: ["cut", "cut", "slow", "crash", "exit", "stop", "clock"],
+  swarm: ["cut", "cut", "slow", "crash", "exit", "stop", "clock", "lie"],
   calm: [],
   cuts: ["cut", "slow"],
   crashes: ["crash", "exit", "stop"],
   clocks: ["clock", "cut"],
+  lies: ["lie", "lie", "exit", "cut"],
 };
 
 /** Never left out, or a run has nothing to disagree about. */

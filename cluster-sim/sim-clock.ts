@@ -8,13 +8,23 @@ const BEGINNING_MS = 1_767_225_600_000;
 export class SimClock implements Clock {
   readonly #world: World;
   #aheadMs: number;
+  #latestMs = 0;
 
   constructor(world: World, aheadMs = 0) {
     this.#world = world;
     this.#aheadMs = aheadMs;
   }
 
-  readonly wallMs = (): number => Math.floor(BEGINNING_MS + this.#world.nowMs + this.#aheadMs);
+  readonly wallMs = (): number => {
+    const wallMs = Math.floor(BEGINNING_MS + this.#world.nowMs + this.#aheadMs);
+    this.#latestMs = Math.max(this.#latestMs, wallMs);
+    return wallMs;
+  };
+
+  /** The latest time that it has ever told. */
+  get latestMs(): number {
+    return this.#latestMs;
+  }
 
   readonly monotonicMs = (): number => this.#world.nowMs;
 

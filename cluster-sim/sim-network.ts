@@ -10,6 +10,7 @@ import type { Greeting, PeerAddress, PeerCalls, PeerLink, PeerService, Peers } f
 import type { Timer } from "../nodes/ports/timers.ts";
 import type { NodeId } from "../shared/identity.ts";
 import type { PeerError } from "../shared/peer-error.ts";
+import { mapped } from "./mapped.ts";
 import { type Ask, cancelled, type Listener, onlyAnswer, SimCall, unreachableError } from "./sim-call.ts";
 import { type LineQuality, SimLine } from "./sim-line.ts";
 import {
@@ -209,22 +210,3 @@ export class SimNetwork {
 }
 
 async function* nothing(): AsyncGenerator<never, void> {}
-
-/** Written by hand, because a generator that waits for its source can't be closed. */
-function mapped<Item, Result>(items: AsyncIterable<Item>, map: (item: Item) => Result): AsyncIterable<Result> {
-  return {
-    [Symbol.asyncIterator]: () => {
-      const iterator = items[Symbol.asyncIterator]();
-      return {
-        next: async () => {
-          const next = await iterator.next();
-          return next.done === true ? { done: true, value: undefined } : { done: false, value: map(next.value) };
-        },
-        return: async () => {
-          await iterator.return?.();
-          return { done: true, value: undefined };
-        },
-      };
-    },
-  };
-}

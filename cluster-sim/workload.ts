@@ -6,7 +6,6 @@
  * request ends (I22).
  */
 import type { Node } from "../nodes/node.ts";
-import { parseCausalToken } from "../shared/causal-token.ts";
 import { type Digest, digestOf } from "../shared/digest.ts";
 import { RegistryError, type RegistryErrorCode } from "../shared/errors.ts";
 import { unreachable } from "../shared/invariant.ts";
@@ -19,6 +18,7 @@ import type { Findings } from "./checkers/findings.ts";
 import type { Sessions } from "./checkers/sessions.ts";
 import { type Image, imageOf, indexOf } from "./images.ts";
 import { type NodeHost, ProcessGoneError } from "./node-host.ts";
+import type { Written } from "./oracle.ts";
 import type { Settings, WorkKind } from "./settings.ts";
 import type { WorkStep } from "./work-plan.ts";
 import type { World } from "./world.ts";
@@ -38,6 +38,7 @@ const FAIR: Readonly<Record<WorkKind, readonly RegistryErrorCode[]>> = {
   "delete-manifest": ["MANIFEST_UNKNOWN"],
   "delete-blob": ["BLOB_UNKNOWN"],
   "read-tag": ["MANIFEST_UNKNOWN", "UNAVAILABLE"],
+  "read-after": ["MANIFEST_UNKNOWN", "UNAVAILABLE"],
   pull: ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "UNAVAILABLE"],
 };
 
@@ -54,10 +55,7 @@ export type WorkloadDeps = {
 /** How many requests ended how. */
 export type WorkloadCounts = { readonly [outcome: string]: number };
 
-type Target = Pick<WorkStep, "repo" | "tag" | "number"> & {
-  readonly host: NodeHost;
-  readonly shows: number | undefined;
-};
+type Target = Pick<WorkStep, "client" | "repo" | "tag" | "number" | "shows"> & { readonly host: NodeHost };
 
 export class Workload {
   readonly #deps: WorkloadDeps;
@@ -92,11 +90,12 @@ export class Workload {
     }
   }
 
-  async #perform({ client, kind, node, repo, tag, number, skipsKnown, ends, shows }: WorkStep): Promise<void> {
+  async #perform(step: WorkStep): Promise<void> {
+    const { client, kind, node, repo, tag, number, ends } = step;
     const { hosts, note, findings } = this.#deps;
     const host = hosts.find(({ name }) => name === node);
     if (host === undefined) return;
-    const outcome = await this.#request(kind, { host, repo, tag, number, shows }, skipsKnown);
+    const outcome = await this.#request(kind, { ...step, host }, step.skipsKnown);
     this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
     note(client, `${kind} ${repo}:${tag} ${number} at ${node}: ${outcome}`);
     const isAsTold = ends === undefined || ends === outcome;
@@ -157,6 +156,9 @@ export class Workload {
       case "read-tag":
         await this.#readTag(target, request);
         return;
+      case "read-after":
+        await this.#readAfter(target, request);
+        return;
       case "pull":
         await this.#pull(target, request);
         return;
@@ -180,7 +182,7 @@ export class Workload {
   }
 
   async #pushManifest(
-    { host, repo }: Target,
+    { client, host, repo }: Target,
     bytes: Uint8Array,
     tag: Tag | undefined,
     { node, signal }: Request,
@@ -188,11 +190,13 @@ export class Workload {
     const digest = digestOf(bytes);
     const reference = tag === undefined ? ({ kind: "digest", digest } as const) : ({ kind: "tag", tag } as const);
     const request = { repo, reference, tags: [], contentType: undefined, bytes, precondition: NO_CONDITION };
+    const before = tag === undefined ? [] : this.#deps.sessions.before(host.name, { kind: "tag", repo, tag });
     const { token } = await node.operations.pushManifest.run({ ...request, actor: "client" }, signal);
     const size = bytes.length;
     const mediaType = parseManifest(bytes, undefined).mediaType;
-    this.#told(host, { kind: "manifest", repo, digest }, { kind: "manifest", mediaType, size }, token);
-    if (tag !== undefined) this.#told(host, { kind: "tag", repo, tag }, { kind: "tag", digest }, token);
+    const told = { client, host, token };
+    this.#told(told, { kind: "manifest", repo, digest }, { kind: "manifest", mediaType, size }, []);
+    if (tag !== undefined) this.#told(told, { kind: "tag", repo, tag }, { kind: "tag", digest }, before);
   }
 
   /** Puts the manifest of one tag under the next. */
@@ -203,38 +207,51 @@ export class Workload {
     await this.#pushManifest(target, bytes, target.tag, request);
   }
 
-  async #delete({ host, repo }: Target, { node }: Request, reference: TagOrDigest): Promise<void> {
-    const token = await node.operations.deleteManifest.run({ repo, reference, actor: "client" });
+  async #delete({ client, host, repo }: Target, { node }: Request, reference: TagOrDigest): Promise<void> {
     const key: RegisterKey =
       reference.kind === "tag"
         ? { kind: "tag", repo, tag: reference.tag }
         : { kind: "manifest", repo, digest: reference.digest };
-    this.#told(host, key, { kind: "removed" }, token);
+    const before = key.kind === "tag" ? this.#deps.sessions.before(host.name, key) : [];
+    const token = await node.operations.deleteManifest.run({ repo, reference, actor: "client" });
+    this.#told({ client, host, token }, key, { kind: "removed" }, before);
   }
 
-  async #deleteBlob({ host, repo, number }: Target, { node, signal }: Request): Promise<void> {
+  async #deleteBlob({ client, host, repo, number }: Target, { node, signal }: Request): Promise<void> {
     const [bytes] = imageOf(number, "small").blobs;
     if (bytes === undefined) return;
     const digest = digestOf(bytes);
     const token = await node.operations.deleteBlob.run({ repo, digest, actor: "client" }, signal);
-    this.#told(host, { kind: "blob", repo, digest }, { kind: "removed" }, token);
+    this.#told({ client, host, token }, { kind: "blob", repo, digest }, { kind: "removed" }, []);
   }
 
-  async #readTag({ host, repo, tag, shows }: Target, { node }: Request): Promise<void> {
+  async #readTag({ client, host, repo, tag, shows }: Target, { node }: Request): Promise<void> {
     const { sessions, findings } = this.#deps;
     const key: RegisterKey = { kind: "tag", repo, tag };
     const before = sessions.before(host.name, key);
     const { digest, bytes, token } = await node.operations.pullManifest.run(repo, { kind: "tag", tag });
-    const [dot] = token === undefined ? [] : parseCausalToken(token);
     findings.expect(
       digestOf(bytes) === digest,
       "I12 blob integrity",
       () => `${host.name}: ${repo}:${tag} is ${digest}`,
     );
-    if (dot !== undefined) sessions.read(host.name, key, dot, before);
+    const written = token === undefined ? undefined : sessions.read(host.name, key, token, before);
+    if (written !== undefined) sessions.told(client, key, written);
     if (shows === undefined) return;
     const isAsTold = digest === imageOf(shows, "small").digest;
     findings.expect(isAsTold, "as the story says", () => `${host.name} shows ${digest} for ${tag}, and not ${shows}`);
+  }
+
+  /** A read that says what the client has seen anywhere, so that no node may answer with less. */
+  async #readAfter(target: Target, request: Request): Promise<void> {
+    const { sessions } = this.#deps;
+    const { client, repo, tag } = target;
+    const key: RegisterKey = { kind: "tag", repo, tag };
+    const before = sessions.before(client, key);
+    const seen = sessions.seenBy(client);
+    if (seen !== undefined) await request.node.operations.awaitVersion.run(seen, request.signal);
+    const { token } = await request.node.operations.pullManifest.run(repo, { kind: "tag", tag });
+    if (token !== undefined) sessions.read(client, key, token, before);
   }
 
   async #pull(target: Target, { node, signal }: Request): Promise<void> {
@@ -247,12 +264,17 @@ export class Workload {
     }
   }
 
-  #told(host: NodeHost, key: RegisterKey, value: RegisterValue, token: string | undefined): void {
-    const written = this.#deps.durability.acknowledged({ host, key, value, token });
-    if (written !== undefined && key.kind === "tag") this.#deps.sessions.told(host.name, key, written);
+  /** A client has its acknowledgement. `before` is what the node had shown of a tag when it was asked. */
+  #told({ client, host, token }: Told, key: RegisterKey, value: RegisterValue, before: readonly Written[]): void {
+    const { durability, sessions } = this.#deps;
+    const written = durability.acknowledged({ host, key, value, token });
+    if (written === undefined || key.kind !== "tag") return;
+    sessions.wrote(host.name, key, written, before);
+    sessions.told(client, key, written);
   }
 }
 
+type Told = { readonly client: string; readonly host: NodeHost; readonly token: string | undefined };
 type Request = { readonly node: Node; readonly skipsKnown: boolean; readonly signal: AbortSignal };
 type TagOrDigest = { readonly kind: "tag"; readonly tag: Tag } | { readonly kind: "digest"; readonly digest: Digest };
 

@@ -1,14 +1,17 @@
 /**
  * Holds I4 (one dot, one content, on every disk) and the order law beneath I3: an op is on the disk of its origin
  * before anybody else holds it, and before the client who wrote it hears of it. That what was acknowledged is not lost
- * later is the oracle fold's to show: see `convergence.ts`. And of I19 that the timestamps of an origin only rise.
+ * later is the oracle fold's to show: see `convergence.ts`. Of I18 that no start of an origin is said twice, and none
+ * before it is durable; of I19 that the timestamps of an origin only rise, and stay near its own clock.
  *
  * Issue 4 completes it with torn and lost writes of the disk, restored and cloned directories (scenarios 31 to 43);
  * losing whole regions (I14) comes with write concerns.
  */
 import { parseCausalToken } from "../../shared/causal-token.ts";
+import { wallMsOf } from "../../shared/hlc.ts";
+import { CLOCK_AHEAD_MS_MAX } from "../../shared/limits.ts";
 import type { RegisterKey, RegisterValue } from "../../shared/register.ts";
-import type { NodeHost } from "../node-host.ts";
+import type { NodeHost, Started } from "../node-host.ts";
 import { keyNameOf, nameOf, type Oracle, type Written } from "../oracle.ts";
 import type { Findings } from "./findings.ts";
 
@@ -24,6 +27,7 @@ export class Durability {
   readonly #oracle: Oracle;
   readonly #findings: Findings;
   readonly #latest = new Map<string, bigint>();
+  readonly #boots = new Map<string, number>();
 
   constructor(oracle: Oracle, findings: Findings) {
     this.#oracle = oracle;
@@ -45,6 +49,28 @@ export class Durability {
     const latest = this.#latest.get(dot.origin) ?? -1n;
     this.#findings.expect(hlc > latest, "I19 clock", () => `${nameOf(dot)} is older than the op before it`);
     this.#latest.set(dot.origin, hlc);
+    // Time that a peer tells is taken over only as far as the own clock makes it likely.
+    const aheadMs = origin === dot.origin ? wallMsOf(hlc) - holder.clock.latestMs : 0;
+    this.#findings.expect(
+      aheadMs <= CLOCK_AHEAD_MS_MAX,
+      "I19 clock",
+      () => `${holder.name} wrote ${nameOf(dot)} ${aheadMs} ms ahead of all that its clock has ever shown`,
+    );
+  }
+
+  /** A process begins to answer. Others tell its lives apart by the counter, so none may be said twice. */
+  started({ holder, origin, boot, durableBoot }: Started): void {
+    this.#findings.expect(
+      boot > (this.#boots.get(origin) ?? 0),
+      "I18 identity",
+      () => `${holder.name} starts as boot ${boot} of ${origin}, which was started before`,
+    );
+    this.#findings.expect(
+      boot <= durableBoot,
+      "I18 identity",
+      () => `${holder.name} says boot ${boot}, and its disk holds ${durableBoot}`,
+    );
+    this.#boots.set(origin, Math.max(boot, this.#boots.get(origin) ?? 0));
   }
 
   /** The op behind an acknowledgement, which must be durable by now. */

@@ -9,6 +9,7 @@ export type Invariant =
   | "I8 causality"
   | "I9 visibility closure"
   | "I12 blob integrity"
+  | "I18 identity"
   | "I19 clock"
   | "I21 availability"
   | "I22 liveness"

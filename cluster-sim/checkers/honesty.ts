@@ -1,6 +1,7 @@
 /**
  * Judges one node by itself at any moment of a run, faults or not, as of a moment when nothing is on its way to its
- * store. It holds I5 (what a node's vector says it holds has had its effect there), I9 (a tag that is shown has its
+ * store. It holds I5 (what a node's vector says it holds has had its effect there, and what has an effect is in the
+ * vector, or nobody could ask for it), I9 (a tag that is shown has its
  * manifest here, and an index its children), I21 in part (nothing here ever takes a node's right to write) and that
  * the counters agree with the rows.
  *
@@ -45,6 +46,10 @@ export class Honesty {
   async #checkEffects(host: NodeHost, node: Node, key: RegisterKey, held: VersionVector): Promise<void> {
     const register = await registerAt(node, key);
     if (register === undefined) return;
+    for (const { dot } of register.versions) {
+      const what = (): string => `${host.name} shows ${nameOf(dot)} in ${keyNameOf(key)}, and says it does not hold it`;
+      this.#findings.expect(held.includes(dot), "I5 vector honesty", what);
+    }
     for (const { version } of this.#oracle.writesTo(key)) {
       if (!held.includes(version.dot) || isCovered(version.dot, register.context)) continue;
       const what = `${host.name} says it holds ${nameOf(version.dot)}, and ${keyNameOf(key)} has not heard of it`;
