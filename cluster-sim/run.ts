@@ -81,6 +81,7 @@ class Run {
   readonly #honesty: Honesty;
   readonly #convergence: Convergence;
   #isSafetyOver = false;
+  #isHealed = false;
   #lastChangeMs = 0;
   /** What clients had begun when they were told to leave. */
   #unfinished: Promise<unknown> = Promise.resolve();
@@ -186,7 +187,7 @@ class Run {
 
   async #look(host: NodeHost): Promise<void> {
     try {
-      await Promise.race([this.#honesty.check(host), this.#world.delay(LOOK_MS_MAX)]);
+      await Promise.race([this.#honesty.check(host, { isHealed: this.#isHealed }), this.#world.delay(LOOK_MS_MAX)]);
     } catch (cause) {
       this.mistake(`${host.name} could not be looked at`, cause);
     }
@@ -196,6 +197,7 @@ class Run {
     const agreedAtMs = await this.#world.run(this.#within(END_MS_MAX, this.#convergence.reached(LIVENESS_MS_MAX)));
     if (agreedAtMs === undefined) return undefined;
     await this.#world.run(this.#within(END_MS_MAX, this.#convergence.check()));
+    this.#isHealed = true;
     for (const host of this.#hosts.values()) await this.#world.run(this.#look(host));
     await this.#stopAll();
     return agreedAtMs - this.#lastChangeMs;

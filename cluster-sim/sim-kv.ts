@@ -10,6 +10,9 @@ import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
 /** What every call waits for, twice: on its way to the store and on its way back. */
 export type Pause = () => Promise<void>;
 
+/** Everything that a store holds; never changed. */
+export type KvImage = readonly KvEntry[];
+
 const AT_ONCE: Pause = async () => await Promise.resolve();
 
 export class SimKv implements Kv {
@@ -23,6 +26,24 @@ export class SimKv implements Kv {
 
   constructor(pause: Pause = AT_ONCE) {
     this.#pause = pause;
+  }
+
+  static from(image: KvImage, pause?: Pause): SimKv {
+    const kv = new SimKv(pause);
+    kv.restore(image);
+    return kv;
+  }
+
+  /** What a backup made now would hold. */
+  image(): KvImage {
+    return this.#entries;
+  }
+
+  /** Puts back what a backup held; of no process that is alive. */
+  restore(image: KvImage): void {
+    this.#entries = image;
+    this.#values.clear();
+    for (const { key, value } of image) this.#values.set(nameOf(key), value);
   }
 
   readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => (await this.getMany([key]))[0];

@@ -11,7 +11,8 @@ import { FetchContent } from "./cluster/fetch-content.ts";
 import { PeerDirectory } from "./cluster/peer-directory.ts";
 import { createPeerService } from "./cluster/peer-service.ts";
 import { ProbeMiss } from "./cluster/probe-miss.ts";
-import { Replicate } from "./cluster/replicate.ts";
+import { Recollect } from "./cluster/recollect.ts";
+import { Replicate, type ReplicateDeps } from "./cluster/replicate.ts";
 import { ClusterView } from "./cluster/report.ts";
 import { Roster } from "./cluster/roster.ts";
 import { VerifyState } from "./cluster/verify-state.ts";
@@ -21,6 +22,7 @@ import { createOperations, type Operations } from "./registry/operations.ts";
 import { Blobs } from "./storage/blobs.ts";
 import { Metadata } from "./storage/metadata.ts";
 import { Uploads } from "./storage/uploads.ts";
+import { HOLD_NAMES } from "./storage/write-holds.ts";
 
 export type HealthCheck = {
   /** A word or two, joined by hyphens. */
@@ -38,7 +40,7 @@ export type Health = {
 };
 
 export type Node = {
-  /** What it says of itself to others. */
+  /** What it says of itself to others; its origin may change once, early: see `cluster/recollect.ts`. */
   readonly self: Greeting;
   readonly operations: Operations;
   /** What other nodes may ask of it. */
@@ -70,18 +72,26 @@ export async function createNode(
   tunables: Tunables = {},
 ): Promise<Node> {
   const { clock, timers, random, disk, kv, telemetry } = ports;
-  const { node, region, cluster, join } = config;
+  const { node, region, cluster, join, forceSolo } = config;
   const metadata = await Metadata.open({ kv, clock, random, telemetry, ...tunables }, { cluster, node, region });
   const protocol = { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION_MAX };
-  const self: Greeting = { ...metadata.self, protocol, advertise, version: VERSION };
+  const self = (): Greeting => ({ ...metadata.self, protocol, advertise, version: VERSION });
 
   const blobs = new Blobs({ disk, metadata, clock, random, telemetry });
   const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry });
 
   const fence = (cause: Error): void => metadata.fence(cause);
-  const peers = ports.peers(self);
-  const directory = new PeerDirectory({ self, join, peers, clock, timers, random, telemetry, fence });
-  const replicate = new Replicate({ metadata, directory, clock, timers, telemetry });
+  const peers = ports.peers(self());
+  const directory = new PeerDirectory({ self: self(), join, peers, clock, timers, random, telemetry, fence });
+  const onNewOrigin = (): void => {
+    directory.introduce(self(), ports.peers(self()));
+    replicate.beginAgain();
+  };
+  const recollect = new Recollect({ metadata, directory, clock, timers, telemetry, onNewOrigin });
+  // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
+  if (join.length > 0 && !metadata.isNewborn && !forceSolo) recollect.hold();
+  const onContradicted: ReplicateDeps["onContradicted"] = (...evidence) => recollect.contradicted(...evidence);
+  const replicate = new Replicate({ metadata, directory, clock, timers, telemetry, onContradicted });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
   const audit = new AuditState({ metadata, directory, clock, timers, random, telemetry });
   const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
@@ -93,7 +103,9 @@ export async function createNode(
 
   let isStarted = false;
   return {
-    self,
+    get self() {
+      return self();
+    },
     operations: createOperations({
       metadata,
       blobs,
@@ -107,17 +119,18 @@ export async function createNode(
       telemetry,
     }),
     peerService: createPeerService({ self, metadata, blobs, directory, replicate, audit, report }),
-    health: () => ({ isStarted, checks: [writeCheck(metadata)] }),
+    health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata)] }),
     start: () => {
       directory.start();
       replicate.start();
       fetchContent.start();
       audit.start();
+      recollect.start();
       isStarted = true;
     },
     stop: async () => {
       isStarted = false;
-      await Promise.all([fetchBlob.stop(), fetchContent.stop(), replicate.stop(), audit.stop()]);
+      await Promise.all([fetchBlob.stop(), fetchContent.stop(), replicate.stop(), audit.stop(), recollect.stop()]);
       await directory.stop();
       await uploads.close();
       await kv.close();
@@ -131,4 +144,9 @@ function writeCheck(metadata: Metadata): HealthCheck {
   return fence === undefined
     ? { name: "writes", isPassing: true }
     : { name: "writes", isPassing: false, reason: `the node is fenced: ${fence.message}` };
+}
+
+/** Not ready while it holds its own writes; it says why, and passes again by itself. */
+function holdChecks({ holds }: Metadata): readonly HealthCheck[] {
+  return HOLD_NAMES.map((name) => ({ name, isPassing: holds.reason(name) === undefined, reason: holds.reason(name) }));
 }

@@ -98,6 +98,13 @@ const SCHEMA = Type.Object(
         CLOSED,
       ),
     ),
+    forceSolo: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "Lets this node write without asking the others whether its data directory is the latest. Only for the last one left.",
+      }),
+    ),
     insecure: Type.Optional(
       Type.Boolean({
         default: false,
@@ -128,6 +135,7 @@ export type NodeConfig = {
   readonly join: readonly string[];
   readonly storage: { readonly driver: (typeof STORAGE_DRIVERS)[number] };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
+  readonly forceSolo: boolean;
   readonly insecure: boolean;
 };
 
@@ -385,6 +393,7 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
     join,
     storage: { driver: written.storage?.driver ?? "filesystem" },
     log: { level: written.log?.level ?? LOG_LEVEL_DEFAULT },
+    forceSolo: written.forceSolo ?? false,
     insecure: written.insecure ?? false,
   };
 }

@@ -1,7 +1,8 @@
 /**
  * Who a node is. Three names that must not be mixed up: the *node id* is what the operator calls it and survives
  * everything; the *origin* belongs to the data directory and is minted with it, so that a wiped node never reuses
- * the sequence numbers of its former life; the *boot* counts the starts of one origin.
+ * the sequence numbers of its former life; the *boot* counts the starts of one origin. Copies of one directory count
+ * alike, so each start also draws a *nonce*: two that are alive at once are never the same by it.
  */
 import type { Brand } from "./brand.ts";
 import { NODE_NAME_LENGTH_MAX } from "./limits.ts";
@@ -70,4 +71,6 @@ export type NodeIdentity = {
   readonly origin: Origin;
   /** Starts of this origin, from 1; made durable before the first message of that start. */
   readonly boot: number;
+  /** 64 random bits as 16 lower-case hex digits, drawn at each start; empty for a node of a version that draws none. */
+  readonly nonce: string;
 };

@@ -28,6 +28,16 @@ export const METRICS = {
     labels: ["version", "runtime", "node", "region"],
   },
   meridian_fenced: { type: "gauge", help: "1 when a failed write has taken this node's right to write.", labels: [] },
+  meridian_writes_held: {
+    type: "gauge",
+    help: "1 while this node takes no writes for a reason that passes: identity or clock.",
+    labels: ["reason"],
+  },
+  meridian_origins_sealed_total: {
+    type: "counter",
+    help: "Times that the data directory turned out to be older than what peers know of it.",
+    labels: [],
+  },
   meridian_event_loop_lag_seconds: {
     type: "gauge",
     help: "How late the event loop ran, 99th percentile of the last interval.",

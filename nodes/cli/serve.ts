@@ -8,13 +8,17 @@ import { type RunningNode, runNode } from "./run-node.ts";
 import { EXIT } from "./terminal/cli-error.ts";
 import type { Session } from "./terminal/session.ts";
 
-type ServeOptions = { readonly config?: string; readonly stopWithInput?: true };
+type ServeOptions = { readonly config?: string; readonly forceSolo?: true; readonly stopWithInput?: true };
 
 export function define(program: Command, session: Session): void {
   program
     .command("serve")
     .description("Run a node until it is told to stop. Its log goes to standard error, one JSON object a line.")
     .option("-c, --config <file>", "YAML; without it one node on loopback, with its data in ./data")
+    .option(
+      "--force-solo",
+      "write without asking the other nodes whether the data is the latest: for the last one left",
+    )
     .addOption(new Option("--stop-with-input", "stop when standard input ends, as when the parent is gone").hideHelp())
     .addHelpText(
       "after",
@@ -34,7 +38,7 @@ async function serve(options: ServeOptions, session: Session): Promise<void> {
   try {
     for (const warning of warnings) log.log("warn", "the configuration has a remark", { warning });
     const stopAsked = stopOf(options, session);
-    const node = await runNode(config, log);
+    const node = await runNode(options.forceSolo === true ? { ...config, forceSolo: true } : config, log);
     log.log("info", "the node is ready", node.addresses);
     greet(node, session);
     await stopAsked;

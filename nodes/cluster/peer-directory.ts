@@ -34,6 +34,7 @@ export type Member = {
 export type ReachableMember = Member & { readonly greeting: Greeting; readonly roundTripMs: number };
 
 export type PeerDirectoryDeps = {
+  /** At the start; see `introduce`. */
   readonly self: Greeting;
   /** Addresses of the other nodes; this node's own may be among them. */
   readonly join: readonly PeerAddress[];
@@ -68,11 +69,15 @@ export class PeerDirectory {
   readonly #links: Map<PeerAddress, PeerLink>;
   readonly #listeners = new Set<() => void>();
   readonly #stopping = new AbortController();
+  #self: Greeting;
+  #peers: Peers;
   /** What each peer that refuses this node has said, until it answers. */
   readonly #refusals = new Map<PeerAddress, string>();
 
   constructor(deps: PeerDirectoryDeps) {
     this.#deps = deps;
+    this.#self = deps.self;
+    this.#peers = deps.peers;
     this.#membership = new Membership(deps.self, deps.join, deps.clock.monotonicMs());
     this.#driver = new Driver(this.#membership, (effect) => this.#perform(effect));
     this.#alarm = new Alarm(deps, () => this.#wake());
@@ -101,7 +106,7 @@ export class PeerDirectory {
 
   /** Each node once, the own region first, then the nearest. */
   reachable(): readonly ReachableMember[] {
-    const { region } = this.#deps.self;
+    const { region } = this.#self;
     const sorted = this.members()
       .filter((member) => isReachable(member))
       .toSorted((left, right) => distanceOf(left, region) - distanceOf(right, region));
@@ -118,6 +123,13 @@ export class PeerDirectory {
   onChanged(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** This node calls itself `self` from now on, over new connections, which `peers` makes. */
+  introduce(self: Greeting, peers: Peers): void {
+    this.#self = self;
+    this.#peers = peers;
+    this.#give({ kind: "renamed", self, nowMs: this.#nowMs() });
   }
 
   /** A stream with the peer ended by an error, or fell silent: what the caller saw of the link. */
@@ -155,7 +167,7 @@ export class PeerDirectory {
         return;
       case "redial":
         this.#links.get(effect.address)?.close();
-        this.#links.set(effect.address, this.#deps.peers.dial(effect.address));
+        this.#links.set(effect.address, this.#peers.dial(effect.address));
         this.#tellListeners();
         return;
       case "drop":
@@ -185,7 +197,7 @@ export class PeerDirectory {
     const startedMs = this.#nowMs();
     let said: Greeting | undefined;
     try {
-      said = await link.greet(this.#deps.self, AbortSignal.any([deadline.signal, this.#stopping.signal]));
+      said = await link.greet(this.#self, AbortSignal.any([deadline.signal, this.#stopping.signal]));
     } catch (cause) {
       // For the machine all reasons are one: the peer did not answer.
       this.#tellRefusal(address, cause);

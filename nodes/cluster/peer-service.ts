@@ -11,7 +11,8 @@ import type { PeerDirectory } from "./peer-directory.ts";
 import type { Replicate } from "./replicate.ts";
 
 export type PeerServiceDeps = {
-  readonly self: Greeting;
+  /** What this node says of itself. */
+  readonly self: () => Greeting;
   readonly metadata: Metadata;
   readonly blobs: Pick<Blobs, "open">;
   readonly directory: PeerDirectory;
@@ -27,7 +28,7 @@ export function createPeerService(deps: PeerServiceDeps): PeerService {
   return (caller: Greeting): PeerCalls => ({
     greet: async (greeting) => {
       deps.directory.reportHeard(greeting);
-      return await Promise.resolve(deps.self);
+      return await Promise.resolve(deps.self());
     },
     replicate: (acks, signal) => replicate.publish(caller, acks, signal),
     pull: (have, signal) => replicate.missing(have, signal),

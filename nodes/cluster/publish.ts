@@ -46,7 +46,7 @@ export class Publish {
   readonly #stopping = new AbortController();
   readonly #acks = new Tasks();
   readonly #followers = new Map<NodeId, Follower>();
-  #streams = 0;
+  readonly #open = new Set<Stream>();
   #opBytes = 0;
 
   constructor(deps: PublishDeps) {
@@ -63,12 +63,14 @@ export class Publish {
     const ended = AbortSignal.any([signal, stream.ending.signal, this.#stopping.signal]);
     const stopListening = this.#deps.metadata.onCommitted(() => stream.bell.ring());
     this.#acks.begin(async () => await this.#readAcks(caller, acks, stream));
-    this.#countStreams(1);
+    this.#open.add(stream);
+    this.#countStreams();
     try {
       const start = await this.#startOf(stream, ended);
       if (start !== undefined) yield* this.#framesFrom(start, stream, ended);
     } finally {
-      this.#countStreams(-1);
+      this.#open.delete(stream);
+      this.#countStreams();
       stopListening();
       stream.ending.abort(new Error("the stream has ended"));
     }
@@ -86,6 +88,12 @@ export class Publish {
       telemetry.set("meridian_replication_pending_items", { target }, items);
       telemetry.set("meridian_replication_pending_bytes", { target }, Math.round(items * this.#opBytes));
     }
+  }
+
+  /** Whoever follows has to begin anew: this node's own ops are others than when the streams began. */
+  endStreams(): void {
+    this.#followers.clear();
+    for (const { ending } of this.#open) ending.abort(new Error("this node goes on under a new origin"));
   }
 
   stop(): void {
@@ -165,8 +173,7 @@ export class Publish {
     this.#opBytes += this.#opBytes === 0 ? mean : OP_BYTES_SMOOTHING * (mean - this.#opBytes);
   }
 
-  #countStreams(more: number): void {
-    this.#streams += more;
-    this.#deps.telemetry.set("meridian_replication_streams", { direction: "publishing" }, this.#streams);
+  #countStreams(): void {
+    this.#deps.telemetry.set("meridian_replication_streams", { direction: "publishing" }, this.#open.size);
   }
 }

@@ -25,6 +25,8 @@ export type ReplicateDeps = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
+  /** A peer holds `head` ops of `origin`, this node's own, which are more than are here. */
+  readonly onContradicted: (origin: Origin, head: number) => void;
 };
 
 /** A publisher says something every second. */
@@ -98,6 +100,12 @@ export class Replicate {
     for (const { ending } of this.#streams.values()) ending.abort(this.#stopping.signal.reason);
     for (const ending of this.#pulls.values()) ending.abort(this.#stopping.signal.reason);
     await this.#tasks.ended();
+  }
+
+  /** `metadata.self` has another origin than before: nothing that is under way belongs to it. */
+  beginAgain(): void {
+    this.#give({ kind: "begun-again", self: this.#deps.metadata.self.origin, nowMs: this.#nowMs() });
+    this.#publish.endStreams();
   }
 
   /** Answers `PeerCalls.replicate`. */
@@ -185,10 +193,8 @@ export class Replicate {
       case "wake":
         this.#alarm.setTo(effect.atMs);
         return;
-      case "fence":
-        this.#deps.metadata.fence(
-          new Error(`a peer holds ${effect.seq} ops of this node, which has fewer: its data directory was put back`),
-        );
+      case "contradict":
+        this.#deps.onContradicted(effect.origin, effect.seq);
         return;
       default:
         unreachable(effect);

@@ -29,7 +29,8 @@ const ASK_TIMEOUT_MS = 1_000;
 const WAIT_PERIOD_MS = 250;
 
 export type ClusterViewDeps = {
-  readonly self: Greeting;
+  /** What this node says of itself. */
+  readonly self: () => Greeting;
   readonly metadata: Metadata;
   readonly directory: PeerDirectory;
   readonly roster: Pick<Roster, "members">;
@@ -91,7 +92,7 @@ export class ClusterView {
   report(): NodeReport {
     const { self, metadata, replicate, clock } = this.#deps;
     return {
-      greeting: self,
+      greeting: self(),
       held: metadata.held(),
       uptimeMs: clock.monotonicMs() - this.#startedMs,
       ...metadata.counts(),
@@ -102,7 +103,8 @@ export class ClusterView {
 
   /** This node first, then the others in the order of the configuration. */
   members(): readonly MemberSeen[] {
-    const { self, directory, roster, clock } = this.#deps;
+    const { directory, roster, clock } = this.#deps;
+    const self = this.#deps.self();
     const statuses = new Map(roster.members().map(({ node, status }) => [node, status]));
     const nowMs = clock.monotonicMs();
     const own: MemberSeen = {
@@ -175,7 +177,8 @@ export class ClusterView {
     image: { readonly repo: RepositoryName; readonly reference: Reference } | undefined,
     signal: AbortSignal | undefined,
   ): Promise<readonly Account[]> {
-    const { self, metadata, directory } = this.#deps;
+    const { metadata, directory } = this.#deps;
+    const self = this.#deps.self();
     const own: Account = {
       node: self.node,
       region: self.region,

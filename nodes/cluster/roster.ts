@@ -4,7 +4,8 @@ import type { Greeting } from "../ports/peers.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 
 export type RosterDeps = {
-  readonly self: Greeting;
+  /** What this node says of itself. */
+  readonly self: () => Greeting;
   readonly directory: Pick<PeerDirectory, "members" | "onChanged">;
   readonly clock: Clock;
 };
@@ -21,7 +22,8 @@ export class Roster {
 
   /** This node first, then the others; each once. */
   members(): readonly ClusterMember[] {
-    const { self, directory } = this.#deps;
+    const { directory } = this.#deps;
+    const self = this.#deps.self();
     const known = new Map([[self.node, memberOf(self, self, this.#startedMs)]]);
     for (const { greeting, sinceMs } of directory.members()) {
       if (greeting !== undefined && !known.has(greeting.node)) {
@@ -38,8 +40,8 @@ export class Roster {
 }
 
 function memberOf(greeting: Greeting, self: Greeting, sinceMs: number): ClusterMember {
-  const { cluster, node, region, origin, boot, advertise } = greeting;
-  const identity = { cluster, node, region, origin, boot };
+  const { cluster, node, region, origin, boot, nonce, advertise } = greeting;
+  const identity = { cluster, node, region, origin, boot, nonce };
   const isSelf = node === self.node;
   return { ...identity, address: advertise.peer, isSelf, status: "alive", incarnation: boot, sinceMs };
 }

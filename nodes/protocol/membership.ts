@@ -60,6 +60,8 @@ export type MembershipInput<Said extends Introduction> =
   | { readonly kind: "failed"; readonly address: Address; readonly greetingNumber: number; readonly nowMs: number }
   /** A stream with the peer ended by an error, or fell silent. */
   | { readonly kind: "broken"; readonly address: Address; readonly nowMs: number }
+  /** This node goes on under another origin. */
+  | { readonly kind: "renamed"; readonly self: Introduction; readonly nowMs: number }
   /** The peer called this node. */
   | { readonly kind: "heard"; readonly said: Said; readonly nowMs: number };
 
@@ -141,7 +143,7 @@ type Member<Said extends Introduction> = {
 };
 
 export class Membership<Said extends Introduction> implements Machine<MembershipInput<Said>, MembershipEffect> {
-  readonly #self: Introduction;
+  #self: Introduction;
   readonly #members: Map<Address, Member<Said>>;
   #wakeAtMs: number | undefined;
   #echoFirstMs: number | undefined;
@@ -184,6 +186,9 @@ export class Membership<Said extends Introduction> implements Machine<Membership
         return this.#broken(input);
       case "heard":
         return this.#heard(input);
+      case "renamed":
+        this.#self = input.self;
+        return [...this.#members.values()].flatMap((member) => redial(member, input.nowMs));
       default:
         return unreachable(input);
     }
@@ -327,6 +332,7 @@ function isSameLife(left: Introduction, right: Introduction): boolean {
   return (
     left.origin === right.origin &&
     left.boot === right.boot &&
+    left.nonce === right.nonce &&
     left.node === right.node &&
     left.advertise.peer === right.advertise.peer
   );
@@ -358,7 +364,10 @@ function timeoutOf<Said extends Introduction>({ smoothedMs, failures }: Member<S
 function redialWhenDue<Said extends Introduction>(member: Member<Said>, nowMs: number): readonly MembershipEffect[] {
   const isDue =
     nowMs - member.sinceMs >= UNREACHABLE_UNTIL_REDIAL_MS && nowMs - member.redialedAtMs >= REDIAL_PERIOD_MS;
-  if (!isDue) return [];
+  return isDue ? redial(member, nowMs) : [];
+}
+
+function redial<Said extends Introduction>(member: Member<Said>, nowMs: number): readonly MembershipEffect[] {
   member.redialedAtMs = nowMs;
   member.nextGreetingMs = nowMs;
   return [{ kind: "redial", address: member.address }];

@@ -74,6 +74,8 @@ export type ReplicationInput =
       readonly outcome: "complete" | "broken" | "refused";
       readonly nowMs: number;
     }
+  /** This node goes on under another origin; what it wrote so far is now a foreign origin's. */
+  | { readonly kind: "begun-again"; readonly self: Origin; readonly nowMs: number }
   | { readonly kind: "woke"; readonly nowMs: number };
 
 /**
@@ -95,8 +97,8 @@ export type ReplicationEffect =
   | { readonly kind: "cancel"; readonly peer: PeerKey }
   /** Give `woke` at `atMs`; replaces what was asked before. */
   | { readonly kind: "wake"; readonly atMs: number }
-  /** This node must not write any more: a peer holds ops under this node's origin that this node has not. */
-  | { readonly kind: "fence"; readonly peer: PeerKey; readonly seq: number };
+  /** A peer holds ops under this node's origin that this node has not: its next op would carry a number that is taken. */
+  | { readonly kind: "contradict"; readonly peer: PeerKey; readonly origin: Origin; readonly seq: number };
 
 /** What is known to be missing here of one peer's own ops. */
 export type Lag = {
@@ -157,7 +159,7 @@ type Peer = {
 type Gap = { readonly upto: number; readonly sinceMs: number };
 
 export class Replication implements Machine<ReplicationInput, ReplicationEffect> {
-  readonly #self: Origin;
+  #self: Origin;
   readonly #peers = new Map<PeerKey, Peer>();
   /** Durable. */
   readonly #held: VersionVector;
@@ -167,7 +169,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
   #have: VersionVector;
   readonly #gaps = new Map<Origin, Gap>();
   #wakeAtMs: number | undefined;
-  #isFenced = false;
+  #isContradicted = false;
 
   constructor(self: Origin, held: VersionVector) {
     this.#self = self;
@@ -219,6 +221,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
         return this.#ended(input);
       case "pulled":
         return this.#pulled(input);
+      case "begun-again":
+        return this.#begunAgain(input);
       case "woke":
         this.#wakeAtMs = undefined;
         return [];
@@ -262,7 +266,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     peer.streamFailures = 0;
     peer.hasJustSent = true;
     peer.isExhausted = false;
-    if (origin === this.#self) return this.#fenceIfBehind(peer, to);
+    if (origin === this.#self) return this.#contradictIfBehind(peer, to);
 
     const upto = this.#have.upto(origin);
     if (to <= upto) return [];
@@ -285,7 +289,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     peer.hasJustSent = false;
     if (peer.marks.length < MARKS_MAX) peer.marks.push({ upto: held.upto(peer.origin), atMs: nowMs - closedAgoMs });
     this.#settleMarks(peer);
-    return this.#fenceIfBehind(peer, held.upto(this.#self));
+    return this.#contradictIfBehind(peer, held.upto(this.#self));
   }
 
   #committed(held: VersionVector): readonly ReplicationEffect[] {
@@ -336,6 +340,18 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     return [];
   }
 
+  /** What is under way was begun by another node, so to say: sessions left out what now has to come. */
+  #begunAgain({ self, nowMs }: InputOf<"begun-again">): readonly ReplicationEffect[] {
+    this.#self = self;
+    this.#isContradicted = false;
+    return [...this.#peers.values()].flatMap((peer) => {
+      const effects = leave(peer);
+      peer.followAtMs = nowMs;
+      peer.pullAtMs = nowMs;
+      return effects;
+    });
+  }
+
   #stopTrusting(peer: Peer, nowMs: number): readonly ReplicationEffect[] {
     const effects = retryFollowing(peer, nowMs, backoff(peer.refusals, REFUSED_RETRY_MS_MIN, REFUSED_RETRY_MS_MAX));
     peer.refusals += 1;
@@ -346,10 +362,10 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
    * Nobody can hold more of this node's ops than are durable here, unless the data directory was put back to an
    * earlier state. Its next op would then carry a number that is taken.
    */
-  #fenceIfBehind({ key }: Peer, seq: number): readonly ReplicationEffect[] {
-    if (this.#isFenced || seq <= this.#held.upto(this.#self)) return [];
-    this.#isFenced = true;
-    return [{ kind: "fence", peer: key, seq }];
+  #contradictIfBehind({ key }: Peer, seq: number): readonly ReplicationEffect[] {
+    if (this.#isContradicted || seq <= this.#held.upto(this.#self)) return [];
+    this.#isContradicted = true;
+    return [{ kind: "contradict", peer: key, origin: this.#self, seq }];
   }
 
   #settleMarks(peer: Peer): void {
@@ -373,7 +389,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     return effects;
   }
 
-  /** Origins of which `known` includes what is not here. The own one is never among them: see `#fenceIfBehind`. */
+  /** Origins of which `known` includes what is not here. The own one is never among them: see `#contradictIfBehind`. */
   #missingOf(known: VersionVector): readonly Origin[] {
     if (this.#have.covers(known)) return [];
     return known

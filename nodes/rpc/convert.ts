@@ -63,13 +63,14 @@ export class MalformedMessageError extends Error {
 }
 
 export function greetingToMessage(greeting: Greeting): GreetingMessage {
-  const { cluster, node, region, boot, protocol, advertise, version } = greeting;
+  const { cluster, node, region, boot, nonce, protocol, advertise, version } = greeting;
   return {
     cluster,
     node,
     region,
     origin: greeting.origin,
     boot,
+    nonce,
     protocolMin: protocol.min,
     protocolMax: protocol.max,
     advertisedRegistry: advertise.registry,
@@ -92,6 +93,7 @@ export function greetingFromMessage(message: Greeting__Output): Greeting {
     region,
     origin: parsedOrigin(message.origin),
     boot,
+    nonce: parsedNonce(message.nonce),
     protocol: { min: protocolMin, max: protocolMax },
     advertise: { registry: message.advertisedRegistry, peer: message.advertisedPeer },
     version: message.version,
@@ -373,6 +375,12 @@ function parsedDigest(text: string): Digest {
 function parsedOrigin(text: string): Origin {
   if (isOrigin(text)) return text;
   throw new MalformedMessageError("a message names no origin");
+}
+
+/** Of the notation of origins, and drawn alike; a node that draws none sends none. */
+function parsedNonce(text: string): string {
+  if (text === "" || isOrigin(text)) return text;
+  throw new MalformedMessageError("a greeting's nonce is no nonce");
 }
 
 function parsedChain(buffer: Buffer): Uint8Array {

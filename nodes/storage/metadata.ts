@@ -58,8 +58,10 @@ import {
 } from "./rows.ts";
 import { Turn } from "./turn.ts";
 import { Overlay, type Row, StoredView } from "./view.ts";
+import { WriteHolds } from "./write-holds.ts";
 
-const ORIGIN_BYTES = 8;
+/** Of an origin and of a nonce. */
+const RANDOM_BYTES = 8;
 
 export type MetadataDeps = {
   readonly kv: Kv;
@@ -96,7 +98,10 @@ type Waiting = {
 };
 
 export class Metadata {
-  readonly self: NodeIdentity;
+  /** Why this node makes no ops for now. */
+  readonly holds: WriteHolds;
+  /** Whether the origin was minted at this start: nobody can remember anything of it. */
+  readonly isNewborn: boolean;
   /** Reads what is durable. */
   readonly reader: MetadataReader;
 
@@ -106,6 +111,7 @@ export class Metadata {
   readonly #stored: StoredView;
   readonly #opLogOpsMax: number;
   readonly #held: VersionVector;
+  readonly #random: Random;
   readonly #listeners = new Set<() => void>();
   readonly #touched = new Set<Origin>();
   readonly #auditors = new Set<(replacement: Replacement) => void>();
@@ -117,10 +123,14 @@ export class Metadata {
   #lastHlc: Hlc;
   #promised: Hlc;
   #fence: Error | undefined;
+  #self: NodeIdentity;
+  /** The highest number of an own op that was durable at the start. */
+  readonly #headAtStart: number;
 
   private constructor(deps: MetadataDeps, self: NodeIdentity, { held, counters, clock }: StartState) {
     this.#kv = deps.kv;
     this.#clock = deps.clock;
+    this.#random = deps.random;
     this.#telemetry = deps.telemetry;
     this.#stored = new StoredView(deps.kv);
     this.#opLogOpsMax = deps.opLogOpsMax ?? OP_LOG_OPS_MAX;
@@ -128,26 +138,52 @@ export class Metadata {
     this.#counters = counters;
     this.#lastHlc = clock;
     this.#promised = clock;
-    this.self = self;
+    this.#self = self;
+    this.#headAtStart = held.upto(self.origin);
+    this.isNewborn = self.boot === 1;
+    this.holds = new WriteHolds(deps.telemetry);
     this.reader = new MetadataReader(this.#stored);
   }
 
   /**
    * Opens what `deps.kv` holds; in an empty store mints an origin. The boot counter is one higher than at the last
-   * start, and durable, when this resolves.
+   * start, and durable together with the nonce of this start, when this resolves.
    */
   static async open(deps: MetadataDeps, name: NodeName): Promise<Metadata> {
     const stored = new StoredView(deps.kv);
     const row = await stored.get(keys.SELF);
     const last = row === undefined ? undefined : decodeSelf(row);
-    const origin = last?.origin ?? parseOrigin(Buffer.from(deps.random.bytes(ORIGIN_BYTES)).toString("hex"));
-    const self: NodeIdentity = { ...name, origin, boot: (last?.boot ?? 0) + 1 };
+    const origin = last?.origin ?? newOrigin(deps.random);
+    const nonce = randomHex(deps.random);
+    const self: NodeIdentity = { ...name, origin, boot: (last?.boot ?? 0) + 1, nonce };
 
     const rows = new Overlay(stored);
     rows.put(keys.SELF, encodeSelf(self));
     await deps.kv.commit(rows.sealedWrites());
 
     return new Metadata(deps, self, await readStart(stored));
+  }
+
+  /** Who this node is; the origin changes when `beginAgain` does. */
+  get self(): NodeIdentity {
+    return this.#self;
+  }
+
+  /**
+   * Seals `sealed`, the origin so far, and goes on under a new one: the ops of the sealed one are from now on a foreign
+   * node's. Durable when it resolves.
+   * @returns the new origin; `undefined` when this start has written an op under the sealed one already.
+   */
+  async beginAgain(sealed: Origin): Promise<Origin | undefined> {
+    const origin = newOrigin(this.#random);
+    const self: NodeIdentity = { ...this.#self, origin };
+    const hasBegun = await this.#takeTurn(async (rows) => {
+      if ((await readOrigin(rows, sealed)).upto !== this.#headAtStart) return false;
+      rows.put(keys.SELF, encodeSelf(self));
+      return true;
+    });
+    if (hasBegun) this.#self = self;
+    return hasBegun ? origin : undefined;
   }
 
   /**
@@ -163,6 +199,7 @@ export class Metadata {
         log: new OpLog(rows, this.#touched, this.#opLogOpsMax),
         self: this.self,
         actor,
+        holds: this.holds,
         wallMs: this.#clock.wallMs(),
         clockFloor: this.#promised,
       });
@@ -174,7 +211,8 @@ export class Metadata {
   /**
    * Merges what a peer sent. Repeats change nothing and ops behind a gap are left out, so any order and any number of
    * deliveries is safe. Resolves when it is durable: only then may it be acknowledged.
-   * @throws {MalformedBytesError} or {EquivocationError} when the peer's data is wrong; nothing of it is kept.
+   * @throws {MalformedBytesError} or {EquivocationError} when the peer's data is wrong, {OwnPastError} when it holds own
+   * ops that are not here; nothing of it is kept.
    */
   async commit(arrived: Arrived): Promise<void> {
     await this.#takeTurn(async (rows) => {
@@ -311,7 +349,7 @@ export class Metadata {
 
   async #mergeOps(batch: OpBatch, rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
     // An origin is the only source of its own ops: what comes back of them is an echo.
-    if (batch.origin === this.self.origin) return;
+    if (batch.origin === this.self.origin) return this.#expectEcho(batch.from + batch.ops.length - 1);
     for await (const op of log.take(batch)) {
       await this.#absorbClock(rows, op.register);
       await this.#mergeCounted(merge, op);
@@ -326,6 +364,7 @@ export class Metadata {
       await this.#mergeCounted(merge, change);
       dots.push(...change.register.versions.map(({ dot }) => dot));
     }
+    for (const { origin, seq } of dots) if (origin === this.self.origin) this.#expectEcho(seq);
     await log.addDots(dots.filter(({ origin }) => origin !== this.self.origin));
   }
 
@@ -336,8 +375,15 @@ export class Metadata {
 
   async #endSession(held: VersionVector, chains: ReadonlyMap<Origin, Uint8Array>, log: OpLog): Promise<void> {
     for (const entry of held.entries()) {
-      if (entry.origin !== this.self.origin) await log.advance(entry, chains.get(entry.origin));
+      if (entry.origin === this.self.origin) this.#expectEcho(entry.beyond.at(-1)?.to ?? entry.upto);
+      else await log.advance(entry, chains.get(entry.origin));
     }
+  }
+
+  /** A session that brings own ops from beyond what is here must not end as if they had been kept: it is for the node's next origin. */
+  #expectEcho(seq: number): void {
+    if (seq <= this.#held.upto(this.self.origin)) return;
+    throw new OwnPastError(`a peer holds the own op ${seq}, which is not here`);
   }
 
   async #absorbClock(rows: Overlay, { versions }: Register): Promise<void> {
@@ -478,6 +524,19 @@ export class Metadata {
     this.#held.merge(VersionVector.from(progress));
     for (const listener of this.#auditors) for (const replacement of batch.replacements()) listener(replacement);
   }
+}
+
+/** What came from a peer holds ops of this node's origin that this node does not have: its directory was put back. */
+export class OwnPastError extends Error {
+  override readonly name = "OwnPastError";
+}
+
+function newOrigin(random: Random): Origin {
+  return parseOrigin(randomHex(random));
+}
+
+function randomHex(random: Random): string {
+  return Buffer.from(random.bytes(RANDOM_BYTES)).toString("hex");
 }
 
 type StartState = { readonly held: VersionVector; readonly counters: CountersRow; readonly clock: Hlc };

@@ -8,16 +8,23 @@ import { isRepositoryName, type RepositoryName } from "../../shared/reference.ts
 import { type Author, EMPTY_REGISTER, type Register, registerOf, type Version } from "../../shared/register.ts";
 import type { Dot, SeqRange } from "../../shared/version-vector.ts";
 
-/** What identifies the data directory. */
-export type SelfRow = { readonly node: string; readonly origin: Origin; readonly boot: number };
+/** What identifies the data directory, and its last start. */
+export type SelfRow = {
+  readonly node: string;
+  readonly origin: Origin;
+  readonly boot: number;
+  /** Empty in a directory of a version that drew none. */
+  readonly nonce: string;
+};
 
-export function encodeSelf({ node, origin, boot }: SelfRow): Uint8Array {
-  return new ByteWriter().writeString(node).writeString(origin).writeVarint(boot).finish();
+export function encodeSelf({ node, origin, boot, nonce }: SelfRow): Uint8Array {
+  return new ByteWriter().writeString(node).writeString(origin).writeVarint(boot).writeString(nonce).finish();
 }
 
 export function decodeSelf(bytes: Uint8Array): SelfRow {
   const reader = new ByteReader(bytes);
-  return { node: reader.readString(), origin: readOrigin(reader), boot: reader.readVarint() };
+  const row = { node: reader.readString(), origin: readOrigin(reader), boot: reader.readVarint() };
+  return { ...row, nonce: reader.isAtEnd ? "" : reader.readString() };
 }
 
 /** A tag's register and which of its versions is shown: not the winner while the winner's manifest is on its way. */

@@ -12,6 +12,7 @@ import { MetadataReader } from "./metadata-reader.ts";
 import type { OpLog } from "./op-log.ts";
 import { decodeHlc, encodeHlc, encodeNumber, encodeUpload, type UploadRow } from "./rows.ts";
 import type { Overlay } from "./view.ts";
+import type { WriteHolds } from "./write-holds.ts";
 
 export type TurnDeps = {
   readonly rows: Overlay;
@@ -19,6 +20,7 @@ export type TurnDeps = {
   readonly log: OpLog;
   readonly self: NodeIdentity;
   readonly actor: string;
+  readonly holds: Pick<WriteHolds, "expectNone">;
   readonly wallMs: number;
   /** Up to here this node has promised to write nothing more. */
   readonly clockFloor: Hlc;
@@ -45,9 +47,10 @@ export class Turn extends MetadataReader {
   /**
    * Writes a register: an op with the next dot, over everything that is here now. Writing what is there already makes
    * no op. `content` are the bytes of a manifest; they travel inside the op when they are small.
+   * @throws {RegistryError} `UNAVAILABLE` while an op is needed and the node makes none.
    */
   async set(key: RegisterKey, value: RegisterValue, content?: Uint8Array): Promise<void> {
-    const { log, merge, self, actor } = this.#deps;
+    const { log, merge, self, actor, holds } = this.#deps;
     const seen = await this.register(key);
     const [only, ...siblings] = seen.versions;
     if (only !== undefined && siblings.length === 0 && sameValue(only.value, value)) {
@@ -56,6 +59,7 @@ export class Turn extends MetadataReader {
       return;
     }
 
+    holds.expectNone();
     const hlc = await this.#tick();
     const author = { node: self.node, region: self.region, actor };
     const travelling = content !== undefined && content.length <= MANIFEST_INLINE_BYTES_MAX ? content : undefined;

@@ -228,6 +228,7 @@ describe("a peer refuses", () => {
     ["of no origin", greetingWith({ origin: "00" })],
     ["of no node", greetingWith({ node: "../eu" })],
     ["of no region", greetingWith({ region: "" })],
+    ["of no nonce", greetingWith({ nonce: "0" })],
     ["of a start before the first", greetingWith({ boot: 0 })],
     ["of a start beyond every number", greetingWith({ boot: "18446744073709551615" })],
     ["of a protocol range that runs downwards", greetingWith({ protocolMin: 2, protocolMax: 1 })],

@@ -78,14 +78,15 @@ describe("a push", () => {
     expect(eu.counts()).toEqual({ repositories: 1, tags: 1 });
   });
 
-  test("survives a restart, with the same origin and the next boot", async () => {
+  test("survives a restart, with the same origin, the next boot and another nonce", async () => {
     const kv = new SimKv();
     const before = await openMetadata(kv, "eu");
     await push(before, imageNamed("one"));
 
     const after = await openMetadata(kv, "eu", { seed: 99 });
 
-    expect(after.self).toEqual({ ...before.self, boot: 2 });
+    expect(after.self).toEqual({ ...before.self, boot: 2, nonce: after.self.nonce });
+    expect(after.self.nonce).not.toBe(before.self.nonce);
     expect(after.held()).toEqual(before.held());
     expect(after.stateHash()).toBe(before.stateHash());
     expect(await after.reader.tags(REPO, ALL)).toEqual([LATEST]);

@@ -74,6 +74,7 @@ export class Holder {
       region: parseRegion(region),
       origin: parseOrigin(index.toString(16).padStart(16, "0")),
       boot: 1,
+      nonce: "00000000000000f0",
       protocol: { min: 1, max: 1 },
       advertise: { registry: `http://${region}:5000`, peer: `${region}:7000` },
       version: "1",

@@ -216,15 +216,16 @@ async function startNode(
     fence: (cause) => metadata.fence(cause),
     ...ports,
   });
-  const replicate = new Replicate({ metadata, directory, ...ports });
+  const onContradicted = (): void => metadata.fence(new Error("its data directory was put back"));
+  const replicate = new Replicate({ metadata, directory, onContradicted, ...ports });
   const fetchContent = new FetchContent({ metadata, directory, ...ports });
   const probeMiss = new ProbeMiss({ metadata, directory, ...ports });
-  const roster = new Roster({ self, directory, clock });
-  const view = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
+  const roster = new Roster({ self: () => self, directory, clock });
+  const view = new ClusterView({ self: () => self, metadata, directory, roster, replicate, clock, timers });
   const audit = new AuditState({ metadata, directory, ...ports });
   const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
   const report = (): NodeReport => view.report();
-  const service = createPeerService({ self, metadata, blobs, directory, replicate, audit, report });
+  const service = createPeerService({ self: () => self, metadata, blobs, directory, replicate, audit, report });
   const stopListening = network.listen(self, service);
   directory.start();
   replicate.start();

@@ -22,6 +22,7 @@ export function greeting(node: string, changes: Partial<Greeting> = {}): Greetin
     region: parseRegion(node.slice(0, 2)),
     origin: node.startsWith("eu") ? EU_ORIGIN : US_ORIGIN,
     boot: 3,
+    nonce: "00000000000000f0",
     protocol: { min: 1, max: 2 },
     advertise: { registry: `http://${node}.example:5000`, peer: `${node}.example:7000` },
     version: "0.1.0",

@@ -18,6 +18,7 @@ const FOLLOWER: Greeting = {
   region: parseRegion("us"),
   origin: parseOrigin("bbbbbbbbbbbbbbbb"),
   boot: 1,
+  nonce: "00000000000000f0",
   protocol: { min: 1, max: 1 },
   advertise: { registry: "http://us:5000", peer: "us:7000" },
   version: "1",

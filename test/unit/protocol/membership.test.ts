@@ -22,6 +22,7 @@ function introduction(node: string, origin: string, changes: Partial<Introductio
     region: parseRegion(node.slice(0, 3)),
     origin: parseOrigin(origin),
     boot: 1,
+    nonce: "00000000000000f0",
     protocol: { min: 1, max: 1 },
     advertise: { peer: `${node}:7000` },
     ...changes,
@@ -232,6 +233,10 @@ describe("membership", () => {
   });
 
   test.each<{ readonly what: string; readonly said: Introduction }>([
+    {
+      what: "a copy of it that counts its starts alike",
+      said: introduction("fra", FRA.origin, { nonce: "00000000000000f1" }),
+    },
     { what: "another start of it", said: introduction("fra", FRA.origin, { boot: 2 }) },
     { what: "the same start under another name", said: introduction("fra-copy", FRA.origin) },
   ])("stops writing when its own data directory is alive elsewhere: $what", ({ said }) => {

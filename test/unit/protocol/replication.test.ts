@@ -389,12 +389,24 @@ describe("a data directory that was put back", () => {
       input: { kind: "heads", peer: "iad", held: held([FRA, 6]), closedAgoMs: 0, nowMs: 1 },
     },
     { what: "by its own ops coming back", input: { kind: "received", peer: "iad", batch: ops(FRA, 6, 6), nowMs: 1 } },
-  ])("is noticed $what, once, and ends the right to write", ({ input }) => {
+  ])("is noticed $what, and told once", ({ input }) => {
     const fra = new Replication(FRA, held([FRA, 5]));
     fra.step({ kind: "appeared", peer: "iad", origin: IAD, boot: 1, roundTripMs: 80, nowMs: 0 });
 
-    expect(fra.step(input)).toEqual([{ kind: "fence", peer: "iad", seq: 6 }]);
+    expect(fra.step(input)).toEqual([{ kind: "contradict", peer: "iad", origin: FRA, seq: 6 }]);
     expect(fra.step(input)).toEqual([]);
+  });
+
+  test("makes what was under way begin anew, and what the node wrote before is pulled like anybody's", () => {
+    const fra = new Replication(FRA, held([FRA, 5]));
+    fra.step({ kind: "appeared", peer: "iad", origin: IAD, boot: 1, roundTripMs: 80, nowMs: 0 });
+    fra.step({ kind: "heads", peer: "iad", held: held([FRA, 6]), closedAgoMs: 0, nowMs: 1 });
+
+    expect(fra.step({ kind: "begun-again", self: GRU, nowMs: 10 })).toEqual([
+      { kind: "unfollow", peer: "iad" },
+      { kind: "follow", peer: "iad" },
+      { kind: "pull", peer: "iad" },
+    ]);
   });
 });
 

@@ -25,6 +25,7 @@ const DEFAULTS = {
   join: [],
   storage: { driver: "filesystem" },
   log: { level: "info" },
+  forceSolo: false,
   insecure: false,
 };
 
@@ -38,6 +39,7 @@ const EVERYTHING = {
   join: ["us-1.example.com:7000", "[fd00::1]:7000"],
   storage: { driver: "filesystem" },
   log: { level: "debug" },
+  forceSolo: true,
   insecure: true,
 };
 

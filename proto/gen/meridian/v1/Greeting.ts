@@ -13,6 +13,7 @@ export interface Greeting {
   'advertisedRegistry'?: (string);
   'advertisedPeer'?: (string);
   'version'?: (string);
+  'nonce'?: (string);
 }
 
 export interface Greeting__Output {
@@ -26,4 +27,5 @@ export interface Greeting__Output {
   'advertisedRegistry': (string);
   'advertisedPeer': (string);
   'version': (string);
+  'nonce': (string);
 }
