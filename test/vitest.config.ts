@@ -33,8 +33,9 @@ const KINDS: readonly Kind[] = [
   { name: "registry-api", include: "test/registry-api/**/*.test.ts", order: 1, workers: 2, timeoutMs: 60_000 },
   { name: "integration", include: "test/integration/**/*.test.ts", order: 2, workers: 2, timeoutMs: 60_000 },
   { name: "simulation", include: "test/simulation/**/*.test.ts", order: 3, workers: 2, timeoutMs: 300_000 },
-  { name: "e2e", include: "test/e2e/**/*.test.ts", order: 4, workers: 1, timeoutMs: 300_000 },
-  { name: "containers", include: "test/containers/**/*.test.ts", order: 5, workers: 1, timeoutMs: 600_000 },
+  { name: "torture", include: "test/torture/**/*.test.ts", order: 4, workers: 2, timeoutMs: 900_000 },
+  { name: "e2e", include: "test/e2e/**/*.test.ts", order: 5, workers: 1, timeoutMs: 300_000 },
+  { name: "containers", include: "test/containers/**/*.test.ts", order: 6, workers: 1, timeoutMs: 600_000 },
 ];
 
 /**

@@ -12,7 +12,7 @@ import { probe, REQUIREMENTS } from "./requirements.ts";
 
 type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
 
-const REQUIREMENT_NAMES: readonly RequirementName[] = ["docker", "skopeo", "linux", "root"];
+const REQUIREMENT_NAMES: readonly RequirementName[] = ["docker", "skopeo", "linux", "root", "mounts", "strace"];
 
 /** Which requirements a test file asks for, read from its source. */
 function requirementsNamedIn(source: string): readonly RequirementName[] {

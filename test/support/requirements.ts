@@ -15,7 +15,7 @@ export type Availability =
   | { readonly available: true; readonly reason: "" }
   | { readonly available: false; readonly reason: string };
 
-export type RequirementName = "docker" | "skopeo" | "linux" | "root";
+export type RequirementName = "docker" | "skopeo" | "linux" | "root" | "mounts" | "strace";
 
 type Requirement = {
   /** The environment variable that makes absence a failure when it is `1`. */
@@ -37,6 +37,14 @@ function probeProgram(program: string, args: readonly string[], whenRefused: str
   return AVAILABLE;
 }
 
+function firstAbsent(probes: readonly (() => Availability)[]): Availability {
+  for (const ask of probes) {
+    const found = ask();
+    if (!found.available) return found;
+  }
+  return AVAILABLE;
+}
+
 export const REQUIREMENTS: Readonly<Record<RequirementName, Requirement>> = {
   docker: {
     requiredBy: "REQUIRE_DOCKER",
@@ -53,6 +61,19 @@ export const REQUIREMENTS: Readonly<Record<RequirementName, Requirement>> = {
   root: {
     requiredBy: "REQUIRE_ROOT",
     probe: () => (process.getuid?.() === 0 ? AVAILABLE : absent("not running as root")),
+  },
+  mounts: {
+    requiredBy: "REQUIRE_ROOT",
+    probe: () =>
+      firstAbsent([
+        () => probeProgram("unshare", ["--mount", "--pid", "--fork", "true"], "namespaces are not to be had"),
+        () => probeProgram("losetup", ["--find"], "no loop device is free"),
+        () => probeProgram("mkfs.ext4", ["-V"], "mkfs.ext4 does not run"),
+      ]),
+  },
+  strace: {
+    requiredBy: "REQUIRE_ROOT",
+    probe: () => probeProgram("strace", ["-o", "/dev/null", "true"], "no process can be traced"),
   },
 };
 
@@ -93,4 +114,6 @@ export const requirements = {
   skopeo: (): Availability => check("skopeo"),
   linux: (): Availability => check("linux"),
   root: (): Availability => check("root"),
+  mounts: (): Availability => check("mounts"),
+  strace: (): Availability => check("strace"),
 } as const satisfies Record<RequirementName, () => Availability>;
