@@ -15,8 +15,18 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-export function copyAck({ kind, held }: SubscriberFrame): SubscriberFrame {
-  return { kind, held: held.clone() };
+export function copySubscribed(frame: SubscriberFrame): SubscriberFrame {
+  switch (frame.kind) {
+    case "ack":
+      return { ...frame, held: frame.held.clone() };
+    case "want":
+      return { ...frame, wanted: frame.wanted.map((wanted) => ({ ...wanted })) };
+    case "credit":
+    case "ask":
+      return frame;
+    default:
+      return unreachable(frame);
+  }
 }
 
 export function copyPublished(frame: PublisherFrame): PublisherFrame {
@@ -25,6 +35,10 @@ export function copyPublished(frame: PublisherFrame): PublisherFrame {
       return { kind: "ops", batch: copyBatch(frame.batch) };
     case "heads":
       return { ...frame, held: frame.held.clone() };
+    case "pulse":
+      return { ...frame, hash: frame.hash === undefined ? undefined : copyBytes(frame.hash) };
+    case "lost":
+      return frame;
     default:
       return unreachable(frame);
   }

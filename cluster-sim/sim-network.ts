@@ -14,7 +14,6 @@ import { mapped } from "./mapped.ts";
 import { type Ask, cancelled, type Listener, onlyAnswer, SimCall, unreachableError } from "./sim-call.ts";
 import { type LineQuality, SimLine } from "./sim-line.ts";
 import {
-  copyAck,
   copyAudit,
   copyBytes,
   copyImageState,
@@ -22,6 +21,7 @@ import {
   copyPublished,
   copyPulled,
   copyReport,
+  copySubscribed,
 } from "./sim-message.ts";
 import type { World } from "./world.ts";
 
@@ -129,7 +129,7 @@ export class SimNetwork {
         stream(
           (calls, sent, remote) => mapped(calls.replicate(sent, remote), copyPublished),
           signal,
-          mapped(acks, copyAck),
+          mapped(acks, copySubscribed),
         ),
       pull: (have, signal) =>
         stream((calls, _, remote) => mapped(calls.pull(have.clone(), remote), copyPulled), signal),

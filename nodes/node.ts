@@ -91,13 +91,13 @@ export async function createNode(
   // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
   if (join.length > 0 && !metadata.isNewborn && !forceSolo) recollect.hold();
   const onContradicted: ReplicateDeps["onContradicted"] = (...evidence) => recollect.contradicted(...evidence);
-  const replicate = new Replicate({ metadata, directory, clock, timers, telemetry, onContradicted });
+  const roster = new Roster({ self, directory, clock });
+  const replicate = new Replicate({ metadata, directory, roster, clock, timers, telemetry, onContradicted });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
   const audit = new AuditState({ metadata, directory, clock, timers, random, telemetry });
   const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
   const probeMiss = new ProbeMiss({ metadata, directory, clock, timers, telemetry });
   const fetchBlob = new FetchBlob({ metadata, blobs, cluster: directory, clock, timers, telemetry });
-  const roster = new Roster({ self, directory, clock });
   const clusterView = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
   const report = (): ReturnType<ClusterView["report"]> => clusterView.report();
 

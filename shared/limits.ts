@@ -84,6 +84,8 @@ export const RPC_BLOB_CHUNK_BYTES = 256 * KIB;
 /** A batch on the op stream is closed at this size, or when nothing more is waiting. */
 export const OP_BATCH_BYTES_MAX = 64 * KIB;
 export const OP_BATCH_OPS_MAX = 1_000;
+/** Bytes of ops that a publisher may send before its follower has granted any; the most that a follower lets be under way. */
+export const OP_CREDIT_BYTES = MIB;
 /** HTTP/2 window of a pulling client: round trip × bandwidth, 16 MiB fill 612 Mbit/s at 100 ms. */
 export const RPC_WINDOW_BYTES = 16 * MIB;
 

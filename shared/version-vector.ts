@@ -4,6 +4,7 @@
  * session's end moves the heads) and are first-class: a vector that forgot them would ask for, and offer, the wrong
  * things after the source died. Source: protocol.md, "Spread, catch-up, audit", rules R1 and R2.
  */
+import { hash } from "node:crypto";
 import { ByteReader, ByteWriter, MalformedBytesError } from "./bytes.ts";
 import { isOrigin, type Origin } from "./identity.ts";
 import { invariant } from "./invariant.ts";
@@ -46,12 +47,18 @@ export class VersionVector {
 
   /** Whether every dot of `other` is held here. */
   covers(other: VersionVector): boolean {
-    return other
-      .entries()
-      .every(
-        ({ origin, upto, beyond }) =>
-          this.upto(origin) >= upto && beyond.every((range) => this.#includesRange(origin, range)),
-      );
+    return other.entries().every((entry) => this.coversEntry(entry));
+  }
+
+  /** As `covers`, of one origin. */
+  coversEntry({ origin, upto, beyond }: VectorEntry): boolean {
+    return this.upto(origin) >= upto && beyond.every((range) => this.#includesRange(origin, range));
+  }
+
+  /** What is held of one origin. */
+  entry(origin: Origin): VectorEntry {
+    const { upto, beyond } = this.#progress.get(origin) ?? { upto: 0, beyond: [] };
+    return { origin, upto, beyond: [...beyond] };
   }
 
   add({ origin, seq }: Dot): void {
@@ -165,6 +172,13 @@ export function encodeVersionVector(vector: VersionVector): Uint8Array {
     for (const { from, to } of beyond) writer.writeVarint(from).writeVarint(to);
   }
   return writer.finish();
+}
+
+export const VECTOR_HASH_BYTES = 16;
+
+/** Equal for two vectors exactly when they hold the same. */
+export function vectorHash(vector: VersionVector): Uint8Array {
+  return Uint8Array.from(hash("sha256", encodeVersionVector(vector), "buffer").subarray(0, VECTOR_HASH_BYTES));
 }
 
 /** @throws {MalformedBytesError} when `bytes` are not what `encodeVersionVector` makes of some version vector. */

@@ -1,16 +1,17 @@
 import { Bell } from "./bell.ts";
 
 /**
- * A mailbox that holds the newest value only: for news that make older news worthless, such as how far somebody has
- * come. However slow the one reader is, nothing piles up.
+ * A mailbox that holds the newest value of each kind only: for news that make older news of their kind worthless, such
+ * as how far somebody has come. However slow the one reader is, nothing piles up. Kinds come out in the order in which
+ * they were first put after the last reading.
  */
-export class Latest<Value> implements AsyncIterable<Value> {
+export class Latest<Value extends { readonly kind: string }> implements AsyncIterable<Value> {
   readonly #bell = new Bell();
   readonly #closing = new AbortController();
-  #value: { readonly value: Value } | undefined;
+  readonly #unread = new Map<string, Value>();
 
   put(value: Value): void {
-    this.#value = { value };
+    this.#unread.set(value.kind, value);
     this.#bell.ring();
   }
 
@@ -22,10 +23,13 @@ export class Latest<Value> implements AsyncIterable<Value> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Value, void, void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      const unread = this.#value;
-      this.#value = undefined;
-      if (unread === undefined) await this.#bell.rung(signal);
-      else yield unread.value;
+      const [next] = this.#unread.values();
+      if (next === undefined) {
+        await this.#bell.rung(signal);
+        continue;
+      }
+      this.#unread.delete(next.kind);
+      yield next;
     }
   }
 }

@@ -1,26 +1,31 @@
-import type { NodeId, Region } from "../../shared/identity.ts";
-import type { VersionVector } from "../../shared/version-vector.ts";
+import { wallMsOf } from "../../shared/hlc.ts";
+import type { NodeId, Origin, Region } from "../../shared/identity.ts";
+import { unreachable } from "../../shared/invariant.ts";
+import { OP_CREDIT_BYTES } from "../../shared/limits.ts";
+import { VersionVector, vectorHash } from "../../shared/version-vector.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Greeting, PublisherFrame, SubscriberFrame } from "../ports/peers.ts";
+import type { Greeting, OpBatch, PublisherFrame, SubscriberFrame } from "../ports/peers.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
+import { creditOf } from "../protocol/credit.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import { Bell } from "./bell.ts";
 import { Tasks } from "./driver.ts";
+import { HashTurns } from "./hash-turns.ts";
 
-/** What is held is told this often while it changes. */
-export const HEADS_PERIOD_MS = 250;
-/** And this often while it does not: a sign of life. */
-export const HEADS_IDLE_MS = 1_000;
+/** So often each follower hears something. */
+export const PULSE_PERIOD_MS = 1_000;
 const FIRST_ACK_TIMEOUT_MS = 10_000;
 /** Weight of the newest batch in the mean size of an op. */
 const OP_BYTES_SMOOTHING = 1 / 16;
 
 export type PublishDeps = {
-  readonly metadata: Pick<Metadata, "self" | "held" | "closedHlc" | "onCommitted" | "ownOpsFrom">;
+  readonly metadata: Pick<Metadata, "self" | "held" | "upto" | "closedHlc" | "onCommitted" | "opsFrom">;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
+  /** How long ago everything that another origin had written was here. */
+  readonly closedAgoMs: (origin: Origin) => number | undefined;
 };
 
 type Follower = {
@@ -32,25 +37,44 @@ type Follower = {
 type Stream = {
   readonly bell: Bell;
   readonly ending: AbortController;
-  /** What the follower said last; `undefined` before it has said anything. */
-  held: VersionVector | undefined;
+  /** The next op to send, of each origin that the follower wants. */
+  next: Map<Origin, number>;
+  /** The op that the log has lost and the follower was told of, of each such origin. */
+  readonly lost: Map<Origin, number>;
+  hasAcked: boolean;
+  granted: number;
+  sent: number;
+  /** Whether the heads are to be told. */
+  isAsked: boolean;
+  isHashDue: boolean;
+  /** What the follower was told is held here. */
+  readonly told: VersionVector;
 };
 
 /**
- * The answering side of `PeerCalls.replicate`: this node's own ops, in order, to everybody who asks. A follower costs
- * one number, the next op to send; nothing is queued for it, because the op log is the queue and its reader's pace is
- * the pace. Only what is durable is ever read, so a crash cannot take back a number that somebody has seen.
+ * The answering side of `PeerCalls.replicate`: ops, in the order of each origin, to everybody who asks. A follower costs
+ * one number for each origin, the next op to send; nothing is queued for it, because the op log is the queue and its
+ * reader's pace is the pace. Only what is durable is ever read, so a crash cannot take back a number that somebody has
+ * seen. A follower that grants no credit is sent signs of life and nothing else.
  */
 export class Publish {
   readonly #deps: PublishDeps;
   readonly #stopping = new AbortController();
   readonly #acks = new Tasks();
   readonly #followers = new Map<NodeId, Follower>();
-  readonly #open = new Set<Stream>();
+  readonly #streams = new Set<Stream>();
+  readonly #turns: HashTurns<Stream>;
+  #stopListening: () => void = () => undefined;
+  /** Of what is held; `undefined` when it must be made anew. */
+  #hash: Uint8Array | undefined;
   #opBytes = 0;
 
   constructor(deps: PublishDeps) {
     this.#deps = deps;
+    this.#turns = new HashTurns(deps.timers, deps.clock, this.#streams, (stream) => {
+      stream.isHashDue = true;
+      stream.bell.ring();
+    });
   }
 
   /** Ends when `acks` ends, when `signal` aborts, or when the node stops. */
@@ -59,19 +83,26 @@ export class Publish {
     acks: AsyncIterable<SubscriberFrame>,
     signal: AbortSignal,
   ): AsyncGenerator<PublisherFrame, void, void> {
-    const stream: Stream = { bell: new Bell(), ending: new AbortController(), held: undefined };
+    const stream: Stream = {
+      bell: new Bell(),
+      ending: new AbortController(),
+      next: new Map([[this.#deps.metadata.self.origin, 1]]),
+      lost: new Map(),
+      hasAcked: false,
+      granted: OP_CREDIT_BYTES,
+      sent: 0,
+      isAsked: true,
+      isHashDue: false,
+      told: new VersionVector(),
+    };
     const ended = AbortSignal.any([signal, stream.ending.signal, this.#stopping.signal]);
-    const stopListening = this.#deps.metadata.onCommitted(() => stream.bell.ring());
-    this.#acks.begin(async () => await this.#readAcks(caller, acks, stream));
-    this.#open.add(stream);
-    this.#countStreams();
+    this.#open(stream);
+    this.#acks.begin(async () => await this.#readFrames(caller, acks, stream));
     try {
-      const start = await this.#startOf(stream, ended);
-      if (start !== undefined) yield* this.#framesFrom(start, stream, ended);
+      if (!stream.hasAcked) await this.#firstAck(stream, ended);
+      if (stream.hasAcked) yield* this.#framesOf(stream, ended);
     } finally {
-      this.#open.delete(stream);
-      this.#countStreams();
-      stopListening();
+      this.#close(stream);
       stream.ending.abort(new Error("the stream has ended"));
     }
   }
@@ -79,7 +110,7 @@ export class Publish {
   /** Own changes that no node of the region is known to be further behind in. */
   setGauges(): void {
     const { metadata, telemetry } = this.#deps;
-    const head = metadata.held().upto(metadata.self.origin);
+    const head = metadata.upto(metadata.self.origin);
     const pending = new Map<Region, number>();
     for (const { region, acked } of this.#followers.values()) {
       pending.set(region, Math.max(pending.get(region) ?? 0, head - acked));
@@ -93,72 +124,138 @@ export class Publish {
   /** Whoever follows has to begin anew: this node's own ops are others than when the streams began. */
   endStreams(): void {
     this.#followers.clear();
-    for (const { ending } of this.#open) ending.abort(new Error("this node goes on under a new origin"));
+    for (const { ending } of this.#streams) ending.abort(new Error("this node goes on under a new origin"));
   }
 
   stop(): void {
     this.#stopping.abort(new Error("the node stops"));
   }
 
-  /** The number of the first op to send; `undefined` when the follower never says what it holds. */
-  async #startOf(stream: Stream, ended: AbortSignal): Promise<number | undefined> {
-    if (stream.held === undefined) await stream.bell.rungWithin(this.#deps.timers, FIRST_ACK_TIMEOUT_MS, ended);
-    return this.#afterAck(stream);
+  #open(stream: Stream): void {
+    if (this.#streams.size === 0) this.#stopListening = this.#deps.metadata.onCommitted((news) => this.#heard(news));
+    this.#streams.add(stream);
+    this.#turns.begin();
+    this.#countStreams();
   }
 
-  /**
-   * Order law, which followers rely on: heads that name an own op which has not been sent come only right after an op,
-   * or when the log has lost that op and the follower must pull it.
-   */
-  async *#framesFrom(start: number, stream: Stream, ended: AbortSignal): AsyncGenerator<PublisherFrame, void, void> {
-    const { metadata, clock, timers } = this.#deps;
-    let next = start;
-    let lost = 0;
-    let told: VersionVector | undefined;
-    let toldAtMs = Number.NEGATIVE_INFINITY;
-    let hasJustSent = false;
-    while (!ended.aborted) {
-      // The promise is read before what is held, which it speaks of.
-      const closed = metadata.closedHlc();
-      const held = metadata.held();
-      const isNews = told?.equals(held) !== true;
-      const headsDueMs = toldAtMs + (isNews ? HEADS_PERIOD_MS : HEADS_IDLE_MS) - clock.monotonicMs();
+  #close(stream: Stream): void {
+    this.#streams.delete(stream);
+    this.#countStreams();
+    if (this.#streams.size > 0) return;
+    this.#turns.end();
+    this.#stopListening();
+    this.#hash = undefined;
+  }
 
-      // A follower that has fallen out of the log catches up by a pull, and says so.
-      next = Math.max(next, this.#afterAck(stream) ?? next);
-      const isBehind = next <= held.upto(metadata.self.origin);
-      const isHeadsTurn = hasJustSent && headsDueMs <= 0;
-      const batch = isBehind && !isHeadsTurn ? await metadata.ownOpsFrom(next) : undefined;
-      if (batch !== undefined) {
-        next = batch.from + batch.ops.length;
-        hasJustSent = true;
-        this.#measure(batch.ops);
-        yield { kind: "ops", batch };
-        continue;
-      }
+  #heard(news: VersionVector): void {
+    this.#hash = undefined;
+    this.#turns.hurry();
+    const origins = news.entries().map(({ origin }) => origin);
+    for (const stream of this.#streams) if (origins.some((origin) => stream.next.has(origin))) stream.bell.ring();
+  }
 
-      const isLost = isBehind && !isHeadsTurn && lost !== next;
-      if (headsDueMs > 0 && !isLost) {
-        await stream.bell.rungWithin(timers, headsDueMs, ended);
-        continue;
-      }
-      if (isLost) lost = next;
-      told = held;
-      hasJustSent = false;
-      yield { kind: "heads", held, closed, wallMs: clock.wallMs() };
-      toldAtMs = clock.monotonicMs();
+  async #firstAck(stream: Stream, ended: AbortSignal): Promise<void> {
+    const { clock, timers } = this.#deps;
+    const endMs = clock.monotonicMs() + FIRST_ACK_TIMEOUT_MS;
+    while (!stream.hasAcked && !ended.aborted) {
+      const leftMs = endMs - clock.monotonicMs();
+      if (leftMs <= 0) return;
+      await stream.bell.rungWithin(timers, leftMs, ended);
     }
   }
 
-  #afterAck({ held }: Stream): number | undefined {
-    return held === undefined ? undefined : held.upto(this.#deps.metadata.self.origin) + 1;
+  async *#framesOf(stream: Stream, ended: AbortSignal): AsyncGenerator<PublisherFrame, void, void> {
+    const { clock, timers } = this.#deps;
+    let pulseAtMs = clock.monotonicMs() + PULSE_PERIOD_MS;
+    while (!ended.aborted) {
+      const frame = this.#headsIfAsked(stream) ?? (await this.#nextOps(stream));
+      if (frame !== undefined) {
+        yield frame;
+        continue;
+      }
+      const pulseInMs = stream.isHashDue ? 0 : pulseAtMs - clock.monotonicMs();
+      if (pulseInMs > 0) {
+        await stream.bell.rungWithin(timers, pulseInMs, ended);
+        continue;
+      }
+      yield this.#pulse(stream);
+      pulseAtMs = clock.monotonicMs() + PULSE_PERIOD_MS;
+    }
   }
 
-  async #readAcks(caller: Greeting, acks: AsyncIterable<SubscriberFrame>, stream: Stream): Promise<void> {
+  #headsIfAsked(stream: Stream): PublisherFrame | undefined {
+    if (!stream.isAsked) return undefined;
+    stream.isAsked = false;
+    const { metadata, clock } = this.#deps;
+    // The promise is read before what is held, which it speaks of.
+    const closed = metadata.closedHlc();
+    const news = metadata
+      .held()
+      .entries()
+      .filter((entry) => !stream.told.coversEntry(entry));
+    const own = metadata.held().entry(metadata.self.origin);
+    const held = VersionVector.from([...news, own]);
+    stream.told.merge(held);
+    return { kind: "heads", held, closed, wallMs: clock.wallMs() };
+  }
+
+  /** One batch of what the follower lacks, or what it has to pull; each wanted origin in its turn. */
+  async #nextOps(stream: Stream): Promise<PublisherFrame | undefined> {
+    const { metadata } = this.#deps;
+    if (stream.sent >= stream.granted) return undefined;
+    for (const [origin, next] of stream.next) {
+      if (next > metadata.upto(origin) || stream.lost.get(origin) === next) continue;
+      const batch = await metadata.opsFrom(origin, next);
+      // Meanwhile the follower may have said that it has got further, or wants other things.
+      if (stream.next.get(origin) !== next) return await this.#nextOps(stream);
+      if (batch === undefined) {
+        stream.lost.set(origin, next);
+        return { kind: "lost", origin };
+      }
+      this.#count(stream, batch);
+      return { kind: "ops", batch };
+    }
+    return undefined;
+  }
+
+  #count(stream: Stream, { origin, from, ops }: OpBatch): void {
+    // Put last, so that others have their turn before.
+    stream.next.delete(origin);
+    stream.next.set(origin, from + ops.length);
+    stream.lost.delete(origin);
+    stream.sent += creditOf({ ops });
+    const mean = ops.reduce((sum, op) => sum + op.length, 0) / ops.length;
+    this.#opBytes += this.#opBytes === 0 ? mean : OP_BYTES_SMOOTHING * (mean - this.#opBytes);
+  }
+
+  #pulse(stream: Stream): PublisherFrame {
+    const closedAgoMs = this.#closedAgoMs(stream);
+    const isHashDue = stream.isHashDue;
+    stream.isHashDue = false;
+    if (isHashDue) this.#hash ??= vectorHash(this.#deps.metadata.held());
+    return { kind: "pulse", hash: isHashDue ? this.#hash : undefined, closedAgoMs };
+  }
+
+  /** How long ago all that the wanted origins had written was sent on the stream. */
+  #closedAgoMs(stream: Stream): number | undefined {
+    const { metadata, clock, closedAgoMs } = this.#deps;
+    // The promise is read before what is held, which it speaks of.
+    const closed = metadata.closedHlc();
+    let oldestMs = 0;
+    for (const [origin, next] of stream.next) {
+      if (stream.lost.get(origin) === next) continue;
+      const isOwn = origin === metadata.self.origin;
+      const agoMs = isOwn ? Math.max(0, clock.wallMs() - wallMsOf(closed)) : closedAgoMs(origin);
+      if (agoMs === undefined || next <= metadata.upto(origin)) return undefined;
+      oldestMs = Math.max(oldestMs, agoMs);
+    }
+    return oldestMs;
+  }
+
+  async #readFrames(caller: Greeting, frames: AsyncIterable<SubscriberFrame>, stream: Stream): Promise<void> {
     try {
-      for await (const { held } of acks) {
-        stream.held = held;
-        this.#followers.set(caller.node, { region: caller.region, acked: held.upto(this.#deps.metadata.self.origin) });
+      for await (const frame of frames) {
+        this.#take(caller, frame, stream);
         stream.bell.ring();
       }
     } catch {
@@ -168,12 +265,42 @@ export class Publish {
     }
   }
 
-  #measure(ops: readonly Uint8Array[]): void {
-    const mean = ops.reduce((sum, op) => sum + op.length, 0) / ops.length;
-    this.#opBytes += this.#opBytes === 0 ? mean : OP_BYTES_SMOOTHING * (mean - this.#opBytes);
+  #take(caller: Greeting, frame: SubscriberFrame, stream: Stream): void {
+    switch (frame.kind) {
+      case "ack":
+        this.#acked(caller, frame.held, stream);
+        return;
+      case "want": {
+        const former = stream.next;
+        stream.next = new Map(
+          frame.wanted.map(({ origin, after }) => [origin, Math.max(after + 1, former.get(origin) ?? 1)]),
+        );
+        stream.lost.clear();
+        return;
+      }
+      case "credit":
+        stream.granted = Math.max(stream.granted, frame.granted);
+        return;
+      case "ask":
+        stream.isAsked = true;
+        return;
+      default:
+        unreachable(frame);
+    }
+  }
+
+  /** A follower that has fallen out of the log catches up by a pull, and says so. */
+  #acked(caller: Greeting, held: VersionVector, stream: Stream): void {
+    const { origin } = this.#deps.metadata.self;
+    stream.hasAcked = true;
+    for (const [wanted, next] of stream.next) stream.next.set(wanted, Math.max(next, held.upto(wanted) + 1));
+    if (stream.next.has(origin)) {
+      this.#followers.set(caller.node, { region: caller.region, acked: held.upto(origin) });
+    }
   }
 
   #countStreams(): void {
-    this.#deps.telemetry.set("meridian_replication_streams", { direction: "publishing" }, this.#open.size);
+    const direction = "publishing";
+    this.#deps.telemetry.set("meridian_replication_streams", { direction }, this.#streams.size);
   }
 }

@@ -1,15 +1,19 @@
+import { MalformedBytesError } from "../../shared/bytes.ts";
 import { decodeOp } from "../../shared/change.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { wallMsOf } from "../../shared/hlc.ts";
 import type { Origin, Region } from "../../shared/identity.ts";
 import { InvariantError, unreachable } from "../../shared/invariant.ts";
 import { PeerError } from "../../shared/peer-error.ts";
-import type { VersionVector } from "../../shared/version-vector.ts";
+import type { Version } from "../../shared/register.ts";
+import { VersionVector, vectorHash } from "../../shared/version-vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Greeting, LagFrom, OpBatch, PublisherFrame, PullFrame, SubscriberFrame } from "../ports/peers.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer, Timers } from "../ports/timers.ts";
+import { Credit, creditOf } from "../protocol/credit.ts";
 import { Replication, type ReplicationEffect, type ReplicationInput } from "../protocol/replication.ts";
+import { planSpread, type SpreadPeer } from "../protocol/spread.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import { Bell } from "./bell.ts";
 import { Alarm, Driver, Tasks } from "./driver.ts";
@@ -17,11 +21,13 @@ import { keepArrived, senselessness, tellRefusal } from "./keep-arrived.ts";
 import { Latest } from "./latest.ts";
 import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
 import { Publish } from "./publish.ts";
+import type { Roster } from "./roster.ts";
 import { Silence } from "./silence.ts";
 
 export type ReplicateDeps = {
   readonly metadata: Metadata;
   readonly directory: PeerDirectory;
+  readonly roster: Pick<Roster, "members">;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
@@ -29,7 +35,7 @@ export type ReplicateDeps = {
   readonly onContradicted: (origin: Origin, head: number) => void;
 };
 
-/** A publisher says something every second. */
+/** A publisher says something every second (`PULSE_PERIOD_MS`). */
 const STREAM_SILENCE_MS_MAX = 3_000;
 /** The answering node may have to read its whole index before the first frame. */
 const PULL_SILENCE_MS_MAX = 15_000;
@@ -45,9 +51,12 @@ type PullEnd = "complete" | "broken" | "refused";
 
 type Stream = {
   readonly ending: AbortController;
-  readonly acks: Latest<SubscriberFrame>;
+  readonly frames: Latest<SubscriberFrame>;
+  readonly credit: Credit;
   readonly applied: Bell;
   applying: number;
+  /** Of what was received, the credit of what went on its way to the disk. */
+  taken: number;
 };
 
 /**
@@ -67,6 +76,10 @@ export class Replicate {
   readonly #peers = new Map<string, ReachableMember>();
   readonly #streams = new Map<string, Stream>();
   readonly #pulls = new Map<string, AbortController>();
+  /** Of what is durable here; `undefined` when it must be made anew. */
+  #hash: Uint8Array | undefined;
+  /** What the plan in use was made of. */
+  #plannedFor = "";
   #pullsServed = 0;
   #gaugesTimer: Timer | undefined;
   #stopListening: readonly (() => void)[] = [];
@@ -76,16 +89,17 @@ export class Replicate {
     this.#machine = new Replication(deps.metadata.self.origin, deps.metadata.held());
     this.#driver = new Driver(this.#machine, (effect) => this.#perform(effect));
     this.#alarm = new Alarm(deps, () => this.#give({ kind: "woke", nowMs: this.#nowMs() }));
-    this.#publish = new Publish(deps);
+    const closedAgoMs = (origin: Origin): number | undefined => this.#machine.closedAgoMs(origin, this.#nowMs());
+    this.#publish = new Publish({ ...deps, closedAgoMs });
   }
 
   start(): void {
     const { metadata, directory } = this.#deps;
     this.#stopListening = [
-      metadata.onCommitted(() => this.#committed()),
+      metadata.onCommitted((news) => this.#committed(news)),
       directory.onChanged(() => this.#lookAround()),
     ];
-    this.#committed();
+    this.#committed(metadata.held());
     this.#lookAround();
     this.#setGauges();
   }
@@ -150,14 +164,16 @@ export class Replicate {
     return this.#deps.clock.monotonicMs();
   }
 
-  #committed(): void {
-    this.#give({ kind: "committed", held: this.#deps.metadata.held(), nowMs: this.#nowMs() });
+  #committed(news: VersionVector): void {
+    this.#hash = undefined;
+    this.#give({ kind: "committed", held: news, nowMs: this.#nowMs() });
   }
 
   /** Tells the machine who can be reached now, and how far away. */
   #lookAround(): void {
     const nowMs = this.#nowMs();
     const reachable = new Map(this.#deps.directory.reachable().map((member) => [member.address, member]));
+    this.#planAnew(nowMs);
     for (const peer of this.#peers.keys()) {
       if (!reachable.has(peer)) this.#give({ kind: "vanished", peer, nowMs });
     }
@@ -166,6 +182,25 @@ export class Replicate {
       const { origin, boot } = member.greeting;
       this.#give({ kind: "appeared", peer, origin, boot, roundTripMs: member.roundTripMs, nowMs });
     }
+  }
+
+  /** Members come and go far less often than this is called. */
+  #planAnew(nowMs: number): void {
+    const { directory, roster, metadata } = this.#deps;
+    const addresses = new Map<string, string>(
+      directory.reachable().map(({ greeting, address }) => [greeting.node, address]),
+    );
+    const peers = roster
+      .members()
+      .filter(({ isSelf, status }) => !isSelf && (status === "alive" || status === "suspect"))
+      .map(({ node, region, origin, address }): SpreadPeer => {
+        const reached = addresses.get(node);
+        return { key: reached ?? address, node, region, origin, isReachable: reached !== undefined };
+      });
+    const plannedFor = peers.map(({ key, origin, isReachable }) => `${key} ${origin} ${isReachable}`).join();
+    if (plannedFor === this.#plannedFor) return;
+    this.#plannedFor = plannedFor;
+    this.#give({ kind: "planned", plan: planSpread(metadata.self, peers), nowMs });
   }
 
   #perform(effect: ReplicationEffect): void {
@@ -180,8 +215,14 @@ export class Replicate {
       case "apply":
         this.#apply(effect.peer, effect.batch);
         return;
+      case "want":
+        this.#tellWanted(effect.peer);
+        return;
+      case "ask":
+        this.#streams.get(effect.peer)?.frames.put({ kind: "ask" });
+        return;
       case "ack":
-        this.#streams.get(effect.peer)?.acks.put({ kind: "ack", held: this.#deps.metadata.held() });
+        this.#tellHeld(effect.peer);
         return;
       case "pull":
         this.#begin(effect.peer, async (member) => await this.#pull(member));
@@ -206,16 +247,38 @@ export class Replicate {
     if (member !== undefined) this.#tasks.begin(async () => await work(member));
   }
 
+  #tellWanted(peer: string): void {
+    const { metadata } = this.#deps;
+    const wanted = this.#machine.wantedFrom(peer).map((origin) => ({ origin, after: metadata.upto(origin) }));
+    this.#streams.get(peer)?.frames.put({ kind: "want", wanted });
+  }
+
+  #tellHeld(peer: string): void {
+    const { metadata } = this.#deps;
+    const wanted = this.#machine
+      .wantedFrom(peer)
+      .map((origin) => ({ origin, upto: metadata.upto(origin), beyond: [] }));
+    this.#streams.get(peer)?.frames.put({ kind: "ack", held: VersionVector.from(wanted) });
+  }
+
   async #follow(member: ReachableMember): Promise<void> {
     const peer = member.address;
-    const stream: Stream = { ending: new AbortController(), acks: new Latest(), applied: new Bell(), applying: 0 };
+    const stream: Stream = {
+      ending: new AbortController(),
+      frames: new Latest(),
+      credit: new Credit(),
+      applied: new Bell(),
+      applying: 0,
+      taken: 0,
+    };
     this.#streams.set(peer, stream);
     this.#countStreams();
-    stream.acks.put({ kind: "ack", held: this.#deps.metadata.held() });
+    this.#tellWanted(peer);
+    this.#tellHeld(peer);
 
     const end = await this.#readStream(member, stream);
 
-    stream.acks.close();
+    stream.frames.close();
     // Whoever took it out of the map ended it, and has decided what follows.
     const isOwnEnd = this.#streams.get(peer) === stream;
     if (isOwnEnd) this.#streams.delete(peer);
@@ -231,7 +294,7 @@ export class Replicate {
     const { signal } = stream.ending;
     const silence = new Silence(this.#deps, STREAM_SILENCE_MS_MAX, () => stream.ending.abort(new Error("fell silent")));
     try {
-      for await (const frame of member.link.replicate(stream.acks, signal)) {
+      for await (const frame of member.link.replicate(stream.frames, signal)) {
         if (signal.aborted) break;
         silence.pause();
         await this.#take(member, stream, frame);
@@ -256,8 +319,19 @@ export class Replicate {
         this.#give({ kind: "heads", peer, held, closedAgoMs: Math.max(0, wallMs - wallMsOf(closed)), nowMs });
         return;
       }
+      case "pulse": {
+        const { hash, closedAgoMs } = frame;
+        const travelledMs = member.roundTripMs / 2;
+        const isSame = hash === undefined ? undefined : Buffer.compare(hash, this.#ownHash()) === 0;
+        const agoMs = closedAgoMs === undefined ? undefined : closedAgoMs + travelledMs;
+        this.#give({ kind: "pulse", peer, isSame, closedAgoMs: agoMs, nowMs });
+        return;
+      }
+      case "lost":
+        this.#give({ kind: "lost", peer, origin: frame.origin, nowMs });
+        return;
       case "ops":
-        this.#give({ kind: "received", peer, batch: frame.batch, nowMs });
+        this.#receive(peer, stream, frame.batch);
         while (stream.applying >= APPLYING_MAX && !stream.ending.signal.aborted) {
           await stream.applied.rung(stream.ending.signal);
         }
@@ -267,22 +341,46 @@ export class Replicate {
     }
   }
 
+  #receive(peer: string, stream: Stream, batch: OpBatch): void {
+    const bytes = creditOf(batch);
+    if (!stream.credit.receive(bytes)) {
+      throw new MalformedBytesError("a publisher sends more than it was granted");
+    }
+    const { taken } = stream;
+    this.#give({ kind: "received", peer, batch, nowMs: this.#nowMs() });
+    const dropped = bytes - (stream.taken - taken);
+    if (dropped > 0) this.#grant(stream, dropped, 0);
+  }
+
   #apply(peer: string, batch: OpBatch): void {
     const member = this.#peers.get(peer);
     const stream = this.#streams.get(peer);
     if (member === undefined || stream === undefined) return;
     stream.applying += 1;
+    stream.taken += creditOf(batch);
+    const arrivedMs = this.#nowMs();
     this.#tasks.begin(async () => {
       const isKept = (await keepArrived(this.#deps, member, { kind: "ops", batch })) && this.#holds(batch);
       stream.applying -= 1;
       stream.applied.ring();
+      this.#grant(stream, creditOf(batch), this.#nowMs() - arrivedMs);
       if (isKept) this.#observe(batch);
       else this.#give({ kind: "refused", peer, origin: batch.origin, nowMs: this.#nowMs() });
     });
   }
 
+  #grant(stream: Stream, bytes: number, queuedMs: number): void {
+    const granted = stream.credit.apply(bytes, queuedMs);
+    if (granted !== undefined) stream.frames.put({ kind: "credit", granted });
+  }
+
+  #ownHash(): Uint8Array {
+    this.#hash ??= vectorHash(this.#deps.metadata.held());
+    return this.#hash;
+  }
+
   #holds({ origin, from, ops }: OpBatch): boolean {
-    return this.#deps.metadata.held().upto(origin) >= from + ops.length - 1;
+    return this.#deps.metadata.upto(origin) >= from + ops.length - 1;
   }
 
   async #pull(member: ReachableMember): Promise<void> {
@@ -336,7 +434,7 @@ export class Replicate {
     const last = ops.at(-1);
     if (source === undefined || last === undefined) return;
     this.#deps.telemetry.count("meridian_replication_ops_total", { source }, ops.length);
-    const [version] = decodeOp(last).register.versions;
+    const version = versionOf(last);
     if (version === undefined) return;
     const delayMs = Math.max(0, this.#deps.clock.wallMs() - wallMsOf(version.hlc));
     this.#deps.telemetry.observe("meridian_replication_delay_seconds", { source }, delayMs / 1000);
@@ -362,5 +460,15 @@ export class Replicate {
     this.#publish.setGauges();
     this.#lookAround();
     this.#gaugesTimer = timers.after(GAUGES_PERIOD_MS, () => this.#setGauges());
+  }
+}
+
+/** `undefined` when it can't be read: what had come another way meanwhile was never looked at. */
+function versionOf(op: Uint8Array): Version | undefined {
+  try {
+    return decodeOp(op).register.versions[0];
+  } catch (cause) {
+    if (cause instanceof MalformedBytesError) return undefined;
+    throw cause;
   }
 }

@@ -36,16 +36,36 @@ export type OpBatch = {
   readonly chain: Uint8Array;
 };
 
-export type SubscriberFrame = {
-  /** What is durable at the subscriber. The first frame tells the publisher where to start. */
-  readonly kind: "ack";
-  readonly held: VersionVector;
-};
+/** An origin whose ops are wanted, and the number of its last op that the subscriber holds. */
+export type Wanted = { readonly origin: Origin; readonly after: number };
+
+export type SubscriberFrame =
+  /** What is durable at the subscriber, of the wanted origins. Nothing is sent before the first. */
+  | { readonly kind: "ack"; readonly held: VersionVector }
+  /** Whose ops the publisher shall pass on from now on; until the first, its own. */
+  | { readonly kind: "want"; readonly wanted: readonly Wanted[] }
+  /** Bytes of ops that may have been sent in all since the stream began; before the first, `OP_CREDIT_BYTES`. */
+  | { readonly kind: "credit"; readonly granted: number }
+  /** Tell the heads. */
+  | { readonly kind: "ask" };
 
 export type PublisherFrame =
   | { readonly kind: "ops"; readonly batch: OpBatch }
-  /** What is durable at the publisher, and that no op of its own with a timestamp up to `closed` is still to come. */
-  | { readonly kind: "heads"; readonly held: VersionVector; readonly closed: Hlc; readonly wallMs: number };
+  /**
+   * What is durable at the publisher, as far as it was not told on this stream before, and that no op of its own with a
+   * timestamp up to `closed` is still to come. The first frame of a stream, and the answer to each `ask`.
+   */
+  | { readonly kind: "heads"; readonly held: VersionVector; readonly closed: Hlc; readonly wallMs: number }
+  /** A sign of life. */
+  | {
+      readonly kind: "pulse";
+      /** Of everything that is durable at the publisher, by `vectorHash`; told to a few followers at a time. */
+      readonly hash: Uint8Array | undefined;
+      /** How old the newest op of a wanted origin can at most be that was not sent on this stream; `undefined` when it can't be said. */
+      readonly closedAgoMs: number | undefined;
+    }
+  /** The log does not reach back to what the subscriber lacks of a wanted origin: it has to pull. */
+  | { readonly kind: "lost"; readonly origin: Origin };
 
 export type PullFrame =
   | { readonly kind: "ops"; readonly batch: OpBatch }

@@ -2,19 +2,18 @@
  * How one node comes to hold every op of every other: whose stream it follows, what of a stream it takes, and what it
  * pulls from whom when the stream is not enough.
  *
- * In a full mesh each origin's ops go straight from it to all: whoever wants them follows the origin, tells once what
- * it holds, and receives what comes after. The publisher keeps one number per follower and no queue, so a slow or
- * absent follower costs it nothing. A stream carries the publisher's own ops and nothing else. What a node lacks of
- * an origin that it cannot hear is seen in the *heads* of those who can: everybody tells on its stream what it
- * holds, and a gap that the origin's stream is not about to fill is pulled from the nearest holder. A pull is a
- * catch-up session, the same whether one op is missing or all (protocol.md, rules R1 to R5; `Metadata.missing`).
+ * A node follows the peers that its plan names (`planSpread`), and asks each for the ops of some origins: in a small
+ * cluster each for its own, in a large one relays for those of others. It tells once what it holds and receives what
+ * comes after. The publisher keeps one number for each origin and follower and no queue, so a slow or absent follower
+ * costs it nothing. What a node lacks and is not sent is found by *heads*: a publisher tells a few of its followers at
+ * a time the hash of what it holds, and whoever holds something else asks what it is. A gap that no stream is about
+ * to fill is pulled from the nearest holder. A pull is a catch-up session, the same whether one op is missing or all
+ * (protocol.md, rules R1 to R5; `Metadata.missing`).
  *
- * Two impatiences must be kept apart. An op that a third node already shows may still be on its way from its origin:
- * pulling at once would send everything twice, so a followed origin is given one and a half round trips. An origin
- * that is not being followed will send nothing: what is missing of it is pulled as soon as it is seen. So is what a
- * followed origin cannot send, because its log does not reach back so far. A stream is in order, and a publisher that
- * has an op to send tells its heads only right after an op. So heads that come after heads, or first, and name more
- * than is here, say that the stream will not bring it.
+ * Two impatiences must be kept apart. An op that a third node already shows may still be on its way down a stream:
+ * pulling at once would send everything twice, so an origin that is asked of somebody is given one and a half round
+ * trips. An origin that nobody is asked for will not come: what is missing of it is pulled as soon as it is seen. So is
+ * what a stream cannot bring, because the publisher's log does not reach back so far, which it says.
  *
  * Hinted handoff (queues kept for absent nodes) was the alternative. It ends with the disk of the sender, and then
  * needs exactly this as its fallback.
@@ -24,11 +23,10 @@
 
 import type { Origin } from "../../shared/identity.ts";
 import { unreachable } from "../../shared/invariant.ts";
-import { VersionVector } from "../../shared/version-vector.ts";
+import { type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
+import { ClosedTimes } from "./closed-times.ts";
 import type { Machine } from "./machine.ts";
-
-/** Names a peer for as long as this process lives. */
-export type PeerKey = string;
+import type { PeerKey, SpreadPlan } from "./spread.ts";
 
 /** Consecutive ops of one origin; `from` is the first one's number. */
 export type Batch = {
@@ -53,7 +51,9 @@ export type ReplicationInput =
   | { readonly kind: "vanished"; readonly peer: PeerKey; readonly nowMs: number }
   /** From the peer's stream. */
   | { readonly kind: "received"; readonly peer: PeerKey; readonly batch: Batch; readonly nowMs: number }
-  /** From the peer's stream: what it held, and how long ago it was true that it had no other op of its own. */
+  /** Whom to ask for what, from now on. Before the first, every peer is asked for its own ops. */
+  | { readonly kind: "planned"; readonly plan: SpreadPlan; readonly nowMs: number }
+  /** From the peer's stream: what it holds beside what it told before, and how long ago it was true that it had no other op of its own. */
   | {
       readonly kind: "heads";
       readonly peer: PeerKey;
@@ -61,7 +61,19 @@ export type ReplicationInput =
       readonly closedAgoMs: number;
       readonly nowMs: number;
     }
-  /** This is durable here. */
+  /** From the peer's stream: a sign of life. */
+  | {
+      readonly kind: "pulse";
+      readonly peer: PeerKey;
+      /** Whether the peer holds exactly what is durable here; `undefined` when it did not say. */
+      readonly isSame: boolean | undefined;
+      /** How long ago it was true that everything it is asked for had been sent; `undefined` when it is not true. */
+      readonly closedAgoMs: number | undefined;
+      readonly nowMs: number;
+    }
+  /** From the peer's stream: it cannot send what is missing of this origin. */
+  | { readonly kind: "lost"; readonly peer: PeerKey; readonly origin: Origin; readonly nowMs: number }
+  /** This is durable here, beside what was before. */
   | { readonly kind: "committed"; readonly held: VersionVector; readonly nowMs: number }
   /** What came from the peer's stream is not what it should be. */
   | { readonly kind: "refused"; readonly peer: PeerKey; readonly origin: Origin; readonly nowMs: number }
@@ -83,8 +95,12 @@ export type ReplicationInput =
  * The batches of one origin are applied in the order of their numbers; the driver begins each before it begins the next.
  */
 export type ReplicationEffect =
-  /** Open the peer's stream; its first frame tells what is durable here. */
+  /** Open the peer's stream and ask for `wantedFrom(peer)`; its first frames tell what is durable here. */
   | { readonly kind: "follow"; readonly peer: PeerKey }
+  /** Ask for `wantedFrom(peer)` instead. */
+  | { readonly kind: "want"; readonly peer: PeerKey }
+  /** Ask for the peer's heads. */
+  | { readonly kind: "ask"; readonly peer: PeerKey }
   /** End the stream; nothing of it is told any more. */
   | { readonly kind: "unfollow"; readonly peer: PeerKey }
   /** Commit; follows on what is durable or being applied, without a gap or a repeat. */
@@ -106,10 +122,15 @@ export type Lag = {
   readonly origin: Origin;
   readonly isReachable: boolean;
   readonly pendingOps: number;
-  /** The oldest op that is missing is no older; 0 when none is known to be missing. */
+  /**
+   * Everything that the peer wrote longer ago is here. 0 when nothing is known to be missing, unless for
+   * `LAG_DOUBT_MS` nobody has vouched for that.
+   */
   readonly lagMs: number;
 };
 
+/** Longer than any healthy link is silent. */
+export const LAG_DOUBT_MS = 10_000;
 export const PULLS_MAX = 3;
 /** A stream that is followed gets at least this long to bring what others show already. */
 export const STREAM_PATIENCE_MS_MIN = 150;
@@ -123,11 +144,6 @@ export const PULL_RETRY_MS_MAX = 30_000;
 /** A peer that sends what must be refused is asked again, in case it was mended; ever more rarely. */
 export const REFUSED_RETRY_MS_MIN = 1_000;
 export const REFUSED_RETRY_MS_MAX = 30_000;
-/** Heads remembered until what they name is held. Beyond it the newest is forgotten: lag is then told too high, never too low. */
-const MARKS_MAX = 64;
-
-type Mark = { readonly upto: number; readonly atMs: number };
-
 type Peer = {
   readonly key: PeerKey;
   origin: Origin;
@@ -136,24 +152,22 @@ type Peer = {
   isReachable: boolean;
   isFollowed: boolean;
   followAtMs: number;
-  /** Whether the last frame of the stream was of ops. */
-  hasJustSent: boolean;
-  /** Whether the stream will not bring what is missing of the peer's own ops. */
-  isExhausted: boolean;
+  /** Origins whose ops it is asked for. It is followed only if there are any. */
+  wanted: readonly Origin[];
+  /** Of those, the ones that the stream will not bring. */
+  readonly lost: Set<Origin>;
   streamFailures: number;
   refusals: number;
-  /** What the peer holds, as it said last. */
+  /** What the peer holds, as it said. */
   known: VersionVector;
+  /** Origins of which `known` includes what is not here. The own one is never among them: see `#fenceIfBehind`. */
+  readonly missing: Set<Origin>;
   /** What a pull that is under way will bring; `undefined` when none is. */
-  promised: VersionVector | undefined;
+  promised: readonly VectorEntry[] | undefined;
   pullAtMs: number;
   pullFailures: number;
-  /** The highest number of the peer's own ops that it has been told is durable here. */
-  acked: number;
-  /** Heads whose ops are not all held, oldest first. */
-  marks: Mark[];
-  /** When the peer had, for certain, no own op that is missing here. */
-  syncedAtMs: number;
+  /** When it was first heard of here. */
+  readonly appearedAtMs: number;
 };
 
 type Gap = { readonly upto: number; readonly sinceMs: number };
@@ -168,6 +182,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
   /** Durable or being applied. */
   #have: VersionVector;
   readonly #gaps = new Map<Origin, Gap>();
+  readonly #closed = new ClosedTimes();
+  #plan: SpreadPlan | undefined;
   #wakeAtMs: number | undefined;
   #isContradicted = false;
 
@@ -189,17 +205,23 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     return [...effects, { kind: "wake", atMs: wakeAtMs }];
   }
 
+  /** The origins whose ops `peer` is asked for. */
+  wantedFrom(peer: PeerKey): readonly Origin[] {
+    return this.#peers.get(peer)?.wanted ?? [];
+  }
+
+  /** Everything that `origin` wrote longer ago is durable here; `undefined` when nobody has said so yet. */
+  closedAgoMs(origin: Origin, nowMs: number): number | undefined {
+    return this.#closed.agoMs(origin, nowMs);
+  }
+
   lag(nowMs: number): readonly Lag[] {
-    return [...this.#peers.values()].map(({ key, origin, isReachable, syncedAtMs }) => {
+    return [...this.#peers.values()].map(({ key, origin, isReachable, appearedAtMs }) => {
       const newest = Math.max(...[...this.#peers.values()].map(({ known }) => known.upto(origin)));
       const pendingOps = Math.max(0, newest - this.#held.upto(origin));
-      return {
-        peer: key,
-        origin,
-        isReachable,
-        pendingOps,
-        lagMs: pendingOps === 0 ? 0 : Math.max(0, nowMs - syncedAtMs),
-      };
+      const closedAgoMs = this.closedAgoMs(origin, nowMs) ?? Math.max(0, nowMs - appearedAtMs);
+      const isInDoubt = pendingOps > 0 || closedAgoMs > LAG_DOUBT_MS;
+      return { peer: key, origin, isReachable, pendingOps, lagMs: isInDoubt ? closedAgoMs : 0 };
     });
   }
 
@@ -209,10 +231,16 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
         return this.#appeared(input);
       case "vanished":
         return this.#vanished(input);
+      case "planned":
+        return this.#planned(input.plan);
       case "received":
         return this.#received(input);
       case "heads":
         return this.#heads(input);
+      case "pulse":
+        return this.#pulse(input);
+      case "lost":
+        return this.#lost(input);
       case "committed":
         return this.#committed(input.held);
       case "refused":
@@ -235,7 +263,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const known = this.#peers.get(key);
     if (known === undefined || known.origin !== origin) {
       const effects = known === undefined ? [] : leave(known);
-      this.#peers.set(key, newPeer({ key, origin, boot, roundTripMs, nowMs }));
+      const wanted = this.#plan === undefined ? [origin] : (this.#plan.get(key) ?? []);
+      this.#peers.set(key, newPeer({ key, origin, boot, roundTripMs, wanted, nowMs }));
       return effects;
     }
     const isNewLife = known.boot !== boot;
@@ -245,6 +274,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     // A stream with the former start may be half open, and would stay silent.
     const effects = leave(known);
     known.isReachable = true;
+    if (isNewLife) this.#forgetKnown(known);
     known.pullFailures = 0;
     known.pullAtMs = nowMs;
     return effects;
@@ -257,6 +287,22 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     return leave(peer);
   }
 
+  #planned(plan: SpreadPlan): readonly ReplicationEffect[] {
+    this.#plan = plan;
+    const effects: ReplicationEffect[] = [];
+    for (const peer of this.#peers.values()) {
+      const wanted = plan.get(peer.key) ?? [];
+      const isSame = wanted.length === peer.wanted.length && wanted.every((origin) => peer.wanted.includes(origin));
+      if (isSame) continue;
+      peer.wanted = wanted;
+      peer.lost.clear();
+      if (!peer.isFollowed) continue;
+      if (wanted.length > 0) effects.push({ kind: "want", peer: peer.key });
+      else effects.push(...unfollow(peer));
+    }
+    return effects;
+  }
+
   #received({ peer: key, batch, nowMs }: InputOf<"received">): readonly ReplicationEffect[] {
     const peer = this.#peers.get(key);
     if (peer?.isFollowed !== true) return [];
@@ -264,8 +310,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const to = from + ops.length - 1;
     if (from < 1 || to < from) return this.#stopTrusting(peer, nowMs);
     peer.streamFailures = 0;
-    peer.hasJustSent = true;
-    peer.isExhausted = false;
+    peer.lost.delete(origin);
     if (origin === this.#self) return this.#contradictIfBehind(peer, to);
 
     const upto = this.#have.upto(origin);
@@ -276,6 +321,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     }
     this.#applying.set(origin, to);
     this.#have.advance(origin, to);
+    this.#forgetMissing(origin);
     const rest = { ...batch, from: upto + 1, ops: ops.slice(upto + 1 - from) };
     return [{ kind: "apply", peer: key, batch: rest }];
   }
@@ -284,29 +330,53 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const peer = this.#peers.get(key);
     if (peer?.isFollowed !== true) return [];
     peer.streamFailures = 0;
-    peer.known = held.clone();
-    peer.isExhausted = !peer.hasJustSent && held.upto(peer.origin) > this.#have.upto(peer.origin);
-    peer.hasJustSent = false;
-    if (peer.marks.length < MARKS_MAX) peer.marks.push({ upto: held.upto(peer.origin), atMs: nowMs - closedAgoMs });
-    this.#settleMarks(peer);
+    peer.known.merge(held);
+    this.#noteMissing(peer, held.entries());
+    this.#promised(peer.origin, held.upto(peer.origin), nowMs - closedAgoMs);
     return this.#contradictIfBehind(peer, held.upto(this.#self));
   }
 
-  #committed(held: VersionVector): readonly ReplicationEffect[] {
-    this.#held.merge(held);
-    for (const [origin, to] of this.#applying) if (to <= this.#held.upto(origin)) this.#applying.delete(origin);
-    this.#have.merge(this.#held);
-
-    const effects: ReplicationEffect[] = [];
-    for (const peer of this.#peers.values()) {
-      this.#settleMarks(peer);
-      const durable = this.#held.upto(peer.origin);
-      if (durable <= peer.acked) continue;
-      peer.refusals = 0;
-      if (!peer.isFollowed) continue;
-      peer.acked = durable;
-      effects.push({ kind: "ack", peer: peer.key });
+  #pulse({ peer: key, isSame, closedAgoMs, nowMs }: InputOf<"pulse">): readonly ReplicationEffect[] {
+    const peer = this.#peers.get(key);
+    if (peer?.isFollowed !== true) return [];
+    peer.streamFailures = 0;
+    if (closedAgoMs !== undefined) {
+      for (const origin of peer.wanted) {
+        // The stream is in order: what was sent before the pulse is here, or being applied.
+        if (!peer.lost.has(origin)) this.#promised(origin, this.#have.upto(origin), nowMs - closedAgoMs);
+      }
     }
+    return isSame === false ? [{ kind: "ask", peer: key }] : [];
+  }
+
+  #promised(origin: Origin, upto: number, atMs: number): void {
+    this.#closed.promised(origin, { upto, atMs }, this.#held.upto(origin));
+  }
+
+  #lost({ peer: key, origin }: InputOf<"lost">): readonly ReplicationEffect[] {
+    const peer = this.#peers.get(key);
+    if (peer?.isFollowed === true && peer.wanted.includes(origin)) peer.lost.add(origin);
+    return [];
+  }
+
+  #committed(held: VersionVector): readonly ReplicationEffect[] {
+    const effects: ReplicationEffect[] = [];
+    const told = new Set<Peer>();
+    for (const { origin, upto } of held.entries()) {
+      const isProgress = upto > this.#held.upto(origin);
+      this.#held.merge(VersionVector.from([held.entry(origin)]));
+      if ((this.#applying.get(origin) ?? 0) <= this.#held.upto(origin)) this.#applying.delete(origin);
+      this.#have.merge(VersionVector.from([held.entry(origin)]));
+      this.#forgetMissing(origin);
+      this.#closed.held(origin, this.#held.upto(origin));
+      if (!isProgress) continue;
+      for (const peer of this.#peers.values()) {
+        if (!peer.wanted.includes(origin)) continue;
+        peer.refusals = 0;
+        if (peer.isFollowed) told.add(peer);
+      }
+    }
+    for (const { key } of told) effects.push({ kind: "ack", peer: key });
     return effects;
   }
 
@@ -314,6 +384,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     this.#applying.delete(origin);
     this.#have = this.#held.clone();
     for (const [applying, to] of this.#applying) this.#have.advance(applying, to);
+    for (const other of this.#peers.values()) this.#noteMissing(other, other.known.entries());
     const peer = this.#peers.get(key);
     return peer === undefined ? [] : this.#stopTrusting(peer, nowMs);
   }
@@ -333,7 +404,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const { promised } = peer;
     peer.promised = undefined;
     // A session that was complete and still left open what it was begun for would be begun again for ever.
-    const isDone = outcome === "complete" && this.#missingOf(promised).length === 0;
+    const isDone = outcome === "complete" && promised.every((entry) => this.#have.coversEntry(entry));
     const retryMs = outcome === "refused" ? REFUSED_RETRY_MS_MIN : PULL_RETRY_MS_MIN;
     peer.pullAtMs = isDone ? nowMs : nowMs + backoff(peer.pullFailures, retryMs, PULL_RETRY_MS_MAX);
     peer.pullFailures = isDone ? 0 : peer.pullFailures + 1;
@@ -344,6 +415,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
   #begunAgain({ self, nowMs }: InputOf<"begun-again">): readonly ReplicationEffect[] {
     this.#self = self;
     this.#isContradicted = false;
+    for (const peer of this.#peers.values()) this.#noteMissing(peer, peer.known.entries());
     return [...this.#peers.values()].flatMap((peer) => {
       const effects = leave(peer);
       peer.followAtMs = nowMs;
@@ -368,34 +440,34 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     return [{ kind: "contradict", peer: key, origin: this.#self, seq }];
   }
 
-  #settleMarks(peer: Peer): void {
-    const upto = this.#held.upto(peer.origin);
-    while (peer.marks[0] !== undefined && peer.marks[0].upto <= upto) {
-      peer.syncedAtMs = Math.max(peer.syncedAtMs, peer.marks[0].atMs);
-      peer.marks.shift();
-    }
-  }
-
   #followWhenDue(nowMs: number): readonly ReplicationEffect[] {
     const effects: ReplicationEffect[] = [];
     for (const peer of this.#peers.values()) {
-      if (!peer.isReachable || peer.isFollowed || nowMs < peer.followAtMs) continue;
+      if (!canBeFollowed(peer) || nowMs < peer.followAtMs) continue;
       peer.isFollowed = true;
-      peer.hasJustSent = false;
-      peer.isExhausted = false;
-      peer.acked = this.#held.upto(peer.origin);
+      peer.lost.clear();
       effects.push({ kind: "follow", peer: peer.key });
     }
     return effects;
   }
 
-  /** Origins of which `known` includes what is not here. The own one is never among them: see `#contradictIfBehind`. */
-  #missingOf(known: VersionVector): readonly Origin[] {
-    if (this.#have.covers(known)) return [];
-    return known
-      .entries()
-      .filter((entry) => entry.origin !== this.#self && !this.#have.covers(VersionVector.from([entry])))
-      .map(({ origin }) => origin);
+  #noteMissing(peer: Peer, entries: readonly VectorEntry[]): void {
+    for (const entry of entries) {
+      if (entry.origin !== this.#self && !this.#have.coversEntry(entry)) peer.missing.add(entry.origin);
+    }
+  }
+
+  /** More of `origin` is here. */
+  #forgetMissing(origin: Origin): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.missing.has(origin) && this.#have.coversEntry(peer.known.entry(origin))) peer.missing.delete(origin);
+    }
+  }
+
+  /** Its data directory may be another state of the same origin. */
+  #forgetKnown(peer: Peer): void {
+    peer.known = new VersionVector();
+    peer.missing.clear();
   }
 
   #pullWhatIsMissing(nowMs: number): readonly ReplicationEffect[] {
@@ -410,7 +482,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
         .filter((peer) => this.#pullableAtMs(peer, origin, gap) <= nowMs)
         .toSorted((left, right) => left.roundTripMs - right.roundTripMs)[0];
       if (nearest === undefined) continue;
-      nearest.promised = nearest.known.clone();
+      nearest.promised = [...nearest.missing].map((missing) => nearest.known.entry(missing));
       effects.push({ kind: "pull", peer: nearest.key });
     }
     return effects;
@@ -420,7 +492,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const holders = new Map<Origin, Peer[]>();
     for (const peer of this.#peers.values()) {
       if (!peer.isReachable) continue;
-      for (const origin of this.#missingOf(peer.known)) {
+      for (const origin of peer.missing) {
         const known = holders.get(origin);
         if (known === undefined) holders.set(origin, [peer]);
         else known.push(peer);
@@ -441,7 +513,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
 
   #isPromised(origin: Origin): boolean {
     return [...this.#peers.values()].some(
-      ({ promised }) => promised !== undefined && this.#missingOf(promised).includes(origin),
+      ({ promised }) => promised?.some((entry) => entry.origin === origin && !this.#have.coversEntry(entry)) === true,
     );
   }
 
@@ -449,11 +521,13 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     return [...this.#peers.values()].filter(({ promised }) => promised !== undefined).length;
   }
 
-  /** When what is missing of `origin` may be pulled from `peer`; infinite while another pull from it is under way. */
+  /** When what is missing of `origin` may be pulled from `peer`; infinite while it may not at all. */
   #pullableAtMs(peer: Peer, origin: Origin, gap: Gap): number {
     if (peer.promised !== undefined) return Number.POSITIVE_INFINITY;
-    const source = [...this.#peers.values()].find((other) => other.origin === origin && other.isFollowed);
-    if (source === undefined || source.isExhausted) return Math.max(peer.pullAtMs, gap.sinceMs);
+    // What must be refused of its stream is not believed when it comes another way.
+    if (peer.refusals > 0 && peer.wanted.includes(origin)) return Number.POSITIVE_INFINITY;
+    const source = [...this.#peers.values()].find((other) => other.isFollowed && other.wanted.includes(origin));
+    if (source === undefined || source.lost.has(origin)) return Math.max(peer.pullAtMs, gap.sinceMs);
     const patienceMs =
       source === peer
         ? STREAM_STALLED_MS
@@ -465,7 +539,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
   #nextWakeMs(nowMs: number): number | undefined {
     const times: number[] = [];
     for (const peer of this.#peers.values()) {
-      if (peer.isReachable && !peer.isFollowed) times.push(peer.followAtMs);
+      if (canBeFollowed(peer)) times.push(peer.followAtMs);
     }
     if (this.#pullsUnderWay() < PULLS_MAX) {
       for (const [origin, peers] of this.#holdersOfMissing()) {
@@ -486,8 +560,9 @@ function newPeer({
   origin,
   boot,
   roundTripMs,
+  wanted,
   nowMs,
-}: Pick<Peer, "key" | "origin" | "boot" | "roundTripMs"> & { readonly nowMs: number }): Peer {
+}: Pick<Peer, "key" | "origin" | "boot" | "roundTripMs" | "wanted"> & { readonly nowMs: number }): Peer {
   return {
     key,
     origin,
@@ -496,33 +571,39 @@ function newPeer({
     isReachable: true,
     isFollowed: false,
     followAtMs: nowMs,
-    hasJustSent: false,
-    isExhausted: false,
+    wanted,
+    lost: new Set(),
     streamFailures: 0,
     refusals: 0,
     known: new VersionVector(),
+    missing: new Set(),
     promised: undefined,
     pullAtMs: nowMs,
     pullFailures: 0,
-    acked: 0,
-    marks: [],
-    syncedAtMs: nowMs,
+    appearedAtMs: nowMs,
   };
+}
+
+function canBeFollowed({ isReachable, isFollowed, wanted }: Peer): boolean {
+  return isReachable && !isFollowed && wanted.length > 0;
 }
 
 /** Ends everything that is under way with the peer. When it is followed next does not change. */
 function leave(peer: Peer): readonly ReplicationEffect[] {
-  const effects: ReplicationEffect[] = [];
-  if (peer.isFollowed) effects.push({ kind: "unfollow", peer: peer.key });
+  const effects: ReplicationEffect[] = [...unfollow(peer)];
   if (peer.promised !== undefined) effects.push({ kind: "cancel", peer: peer.key });
-  peer.isFollowed = false;
   peer.promised = undefined;
   return effects;
 }
 
-function retryFollowing(peer: Peer, nowMs: number, delayMs: number): readonly ReplicationEffect[] {
-  const effects: readonly ReplicationEffect[] = peer.isFollowed ? [{ kind: "unfollow", peer: peer.key }] : [];
+function unfollow(peer: Peer): readonly ReplicationEffect[] {
+  if (!peer.isFollowed) return [];
   peer.isFollowed = false;
+  return [{ kind: "unfollow", peer: peer.key }];
+}
+
+function retryFollowing(peer: Peer, nowMs: number, delayMs: number): readonly ReplicationEffect[] {
+  const effects = unfollow(peer);
   peer.followAtMs = nowMs + delayMs;
   return effects;
 }

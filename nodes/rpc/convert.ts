@@ -31,13 +31,19 @@ import type {
   SubscriberFrame__Output,
   SubscriberFrame as SubscriberFrameMessage,
 } from "../../proto/gen/meridian/v1/SubscriberFrame.ts";
+import type { Want__Output } from "../../proto/gen/meridian/v1/Want.ts";
 import { type Digest, isDigest } from "../../shared/digest.ts";
 import { type Hlc, isHlc } from "../../shared/hlc.ts";
 import { isClusterId, isNodeId, isOrigin, isRegion, type Origin } from "../../shared/identity.ts";
 import { unreachable } from "../../shared/invariant.ts";
-import { AUDIT_GROUPS, AUDIT_LANES, MANIFEST_DESCRIPTORS_MAX } from "../../shared/limits.ts";
+import { AUDIT_GROUPS, AUDIT_LANES, MANIFEST_DESCRIPTORS_MAX, VECTOR_ORIGINS_MAX } from "../../shared/limits.ts";
 import { isRepositoryName, isTag, type Reference, type RepositoryName } from "../../shared/reference.ts";
-import { decodeVersionVector, encodeVersionVector, type VersionVector } from "../../shared/version-vector.ts";
+import {
+  decodeVersionVector,
+  encodeVersionVector,
+  VECTOR_HASH_BYTES,
+  type VersionVector,
+} from "../../shared/version-vector.ts";
 import type {
   AuditAnswer,
   AuditQuestion,
@@ -51,10 +57,13 @@ import type {
   PublisherFrame,
   PullFrame,
   SubscriberFrame,
+  Wanted,
 } from "../ports/peers.ts";
 
 const CHAIN_BYTES = 16;
 const SUM_BYTES = 16;
+/** What 32 bits hold; whoever is that far behind is so by any measure. */
+const CLOSED_AGO_MS_MAX = 2 ** 32 - 1;
 const STATE_HASH = /^[0-9a-f]{0,128}$/;
 
 /** A message that breaks the rules of the .proto files. A bad version vector is a `MalformedBytesError` instead. */
@@ -132,12 +141,40 @@ function lagFromMessage({ source, region, isReachable, pendingOps, lagMs }: LagF
 }
 
 export function subscriberFrameToMessage(frame: SubscriberFrame): SubscriberFrameMessage {
-  return { ack: { held: encodeVersionVector(frame.held) } };
+  switch (frame.kind) {
+    case "ack":
+      return { ack: { held: encodeVersionVector(frame.held) } };
+    case "want":
+      return { want: { origins: [...frame.wanted] } };
+    case "credit":
+      return { credit: { granted: frame.granted } };
+    case "ask":
+      return { ask: {} };
+    default:
+      return unreachable(frame);
+  }
 }
 
 export function subscriberFrameFromMessage(message: SubscriberFrame__Output): SubscriberFrame {
-  const { held } = present(message.ack, "a subscriber sent a frame of no known kind");
-  return { kind: "ack", held: decodeVersionVector(held) };
+  switch (message.frame) {
+    case "ack":
+      return { kind: "ack", held: decodeVersionVector(present(message.ack, "a frame holds no ack").held) };
+    case "want":
+      return { kind: "want", wanted: wantedFromMessage(present(message.want, "a frame wants nothing")) };
+    case "credit":
+      return { kind: "credit", granted: integer(present(message.credit, "a frame grants nothing").granted) };
+    case "ask":
+      return { kind: "ask" };
+    case undefined:
+      throw new MalformedMessageError("a subscriber sent a frame of no known kind");
+    default:
+      return unreachable(message.frame);
+  }
+}
+
+function wantedFromMessage({ origins }: Want__Output): readonly Wanted[] {
+  if (origins.length > VECTOR_ORIGINS_MAX) throw new MalformedMessageError("a subscriber wants too many origins");
+  return origins.map(({ origin, after }) => ({ origin: parsedOrigin(origin), after: integer(after) }));
 }
 
 export function publisherFrameToMessage(frame: PublisherFrame): PublisherFrameMessage {
@@ -148,17 +185,38 @@ export function publisherFrameToMessage(frame: PublisherFrame): PublisherFrameMe
       const { held, closed, wallMs } = frame;
       return { heads: { held: encodeVersionVector(held), closed: closed.toString(), wallMs } };
     }
+    case "pulse": {
+      const { hash, closedAgoMs } = frame;
+      const ago = closedAgoMs === undefined ? {} : { closedAgoMs: Math.min(Math.ceil(closedAgoMs), CLOSED_AGO_MS_MAX) };
+      return { pulse: { ...(hash === undefined ? {} : { hash }), ...ago } };
+    }
+    case "lost":
+      return { lost: { origin: frame.origin } };
     default:
       return unreachable(frame);
   }
 }
 
 export function publisherFrameFromMessage(message: PublisherFrame__Output): PublisherFrame {
-  if (message.frame === "ops") {
-    return { kind: "ops", batch: batchFromMessage(present(message.ops, "a frame holds no ops")) };
+  switch (message.frame) {
+    case "ops":
+      return { kind: "ops", batch: batchFromMessage(present(message.ops, "a frame holds no ops")) };
+    case "heads": {
+      const { held, closed, wallMs } = present(message.heads, "a frame holds no heads");
+      const at = { closed: timestamp(closed), wallMs: milliseconds(wallMs) };
+      return { kind: "heads", held: decodeVersionVector(held), ...at };
+    }
+    case "pulse": {
+      const { hash, closedAgoMs } = present(message.pulse, "a frame holds no pulse");
+      return { kind: "pulse", hash: hash === undefined ? undefined : parsedVectorHash(hash), closedAgoMs };
+    }
+    case "lost":
+      return { kind: "lost", origin: parsedOrigin(present(message.lost, "a frame has lost nothing").origin) };
+    case undefined:
+      throw new MalformedMessageError("a publisher sent a frame of no known kind");
+    default:
+      return unreachable(message.frame);
   }
-  const { held, closed, wallMs } = present(message.heads, "a publisher sent a frame of no known kind");
-  return { kind: "heads", held: decodeVersionVector(held), closed: timestamp(closed), wallMs: milliseconds(wallMs) };
 }
 
 export function pullRequestToMessage(have: VersionVector): PullRequest {
@@ -381,6 +439,11 @@ function parsedOrigin(text: string): Origin {
 function parsedNonce(text: string): string {
   if (text === "" || isOrigin(text)) return text;
   throw new MalformedMessageError("a greeting's nonce is no nonce");
+}
+
+function parsedVectorHash(buffer: Buffer): Uint8Array {
+  if (buffer.length === VECTOR_HASH_BYTES) return bytes(buffer);
+  throw new MalformedMessageError(`the hash of a vector has ${VECTOR_HASH_BYTES} bytes`);
 }
 
 function parsedChain(buffer: Buffer): Uint8Array {

@@ -112,7 +112,7 @@ export class Metadata {
   readonly #opLogOpsMax: number;
   readonly #held: VersionVector;
   readonly #random: Random;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(news: VersionVector) => void>();
   readonly #touched = new Set<Origin>();
   readonly #auditors = new Set<(replacement: Replacement) => void>();
   #counters: CountersRow;
@@ -236,15 +236,20 @@ export class Metadata {
     return this.#held.clone();
   }
 
-  /** Calls `listener` after each durable batch. Returns how to stop that. */
-  onCommitted(listener: () => void): () => void {
+  /** Up to where what is durable here of one origin has no gap. */
+  upto(origin: Origin): number {
+    return this.#held.upto(origin);
+  }
+
+  /** Calls `listener` after each durable batch, with what is held of the origins that it moved. Returns how to stop that. */
+  onCommitted(listener: (news: VersionVector) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** The next ops of this node from `seq` on; `undefined` when there is none yet, or they are too old for the ring. */
-  async ownOpsFrom(seq: number): Promise<OpBatch | undefined> {
-    return await readBatch(this.#stored, this.self.origin, seq);
+  /** The next ops of `origin` from `seq` on; `undefined` when there is none yet, or the ring here does not have them. */
+  async opsFrom(origin: Origin, seq: number): Promise<OpBatch | undefined> {
+    return await readBatch(this.#stored, origin, seq);
   }
 
   /**
@@ -490,16 +495,17 @@ export class Metadata {
       }
     }
 
+    let news = new VersionVector();
     try {
       // It may have been fenced by others while the turns were taken.
       if (this.#fence !== undefined) throw this.#fence;
-      if (!batch.isEmpty) await this.#commitRows(batch);
+      if (!batch.isEmpty) news = await this.#commitRows(batch);
     } catch (cause) {
       this.#endWriting(cause, [...decided.map(({ turn }) => turn), ...this.#waiting.splice(0)]);
       return;
     }
     for (const { answer } of decided) answer();
-    if (!batch.isEmpty) for (const listener of this.#listeners) listener();
+    if (!batch.isEmpty) for (const listener of this.#listeners) listener(news);
   }
 
   #endWriting(cause: unknown, refused: readonly Waiting[]): void {
@@ -507,7 +513,8 @@ export class Metadata {
     for (const turn of refused) turn.refuse(writesEnded(cause));
   }
 
-  async #commitRows(batch: Overlay): Promise<void> {
+  /** @returns what is held now of the origins that the batch moved. */
+  async #commitRows(batch: Overlay): Promise<VersionVector> {
     const startedMs = this.#clock.monotonicMs();
     await this.#kv.commit(batch.sealedWrites());
     this.#telemetry.observe("meridian_kv_commit_duration_seconds", {}, (this.#clock.monotonicMs() - startedMs) / 1000);
@@ -523,6 +530,7 @@ export class Metadata {
     // At one moment, or an audit would take what is on its way between the two for a difference.
     this.#held.merge(VersionVector.from(progress));
     for (const listener of this.#auditors) for (const replacement of batch.replacements()) listener(replacement);
+    return VersionVector.from(progress.map(({ origin }) => this.#held.entry(origin)));
   }
 }
 

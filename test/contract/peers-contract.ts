@@ -303,8 +303,8 @@ export function peersContract(name: string, makePair: () => Promise<PeersUnderTe
       const link = await linkTo({
         async *replicate(acks) {
           yield* PUBLISHED;
-          for await (const { held: present } of acks) {
-            yield { kind: "heads", held: present, closed: CLOSED, wallMs: 1 };
+          for await (const frame of acks) {
+            if (frame.kind === "ack") yield { kind: "heads", held: frame.held, closed: CLOSED, wallMs: 1 };
           }
         },
       });

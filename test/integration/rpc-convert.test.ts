@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { PublisherFrame, PullFrame } from "../../nodes/ports/peers.ts";
+import type { PublisherFrame, PullFrame, SubscriberFrame } from "../../nodes/ports/peers.ts";
 import {
   auditAnswerFromMessage,
   auditLaneRequestFromMessage,
@@ -14,6 +14,7 @@ import {
   pullFrameToMessage,
   reportFromMessage,
   subscriberFrameFromMessage,
+  subscriberFrameToMessage,
 } from "../../nodes/rpc/convert.ts";
 import { loadProto, type Proto } from "../../nodes/rpc/load-proto.ts";
 import { hlcOf } from "../../shared/hlc.ts";
@@ -44,6 +45,16 @@ const ops = batches.map((batch) => ({ kind: "ops", batch }) as const);
 const heads: fc.Arbitrary<PublisherFrame> = fc
   .tuple(vectors, fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.double({ min: 0, max: 1e15, noNaN: true }))
   .map(([held, closed, wallMs]) => ({ kind: "heads", held, closed: hlcOf(closed), wallMs: wallMs + 0 }));
+const pulses: fc.Arbitrary<PublisherFrame> = fc
+  .tuple(fc.option(chains, { nil: undefined }), fc.option(fc.nat(), { nil: undefined }))
+  .map(([hash, closedAgoMs]) => ({ kind: "pulse", hash, closedAgoMs }));
+const losses: fc.Arbitrary<PublisherFrame> = origins.map((origin) => ({ kind: "lost", origin }));
+const said: fc.Arbitrary<SubscriberFrame> = fc.oneof(
+  vectors.map((held) => ({ kind: "ack", held }) as const),
+  fc.array(fc.record({ origin: origins, after: sizes })).map((wanted) => ({ kind: "want", wanted }) as const),
+  sizes.map((granted) => ({ kind: "credit", granted }) as const),
+  fc.constant({ kind: "ask" } as const),
+);
 const live: fc.Arbitrary<PullFrame> = fc.array(bytes).map((changes) => ({ kind: "live", changes }));
 const ends: fc.Arbitrary<PullFrame> = fc
   .tuple(vectors, fc.array(fc.tuple(origins, chains)))
@@ -54,9 +65,20 @@ describe("a frame comes out of its message as it went in", () => {
     const { responseSerialize, responseDeserialize } = metadata.Replicate;
 
     fc.assert(
-      fc.property(fc.oneof(ops, heads), (frame) => {
+      fc.property(fc.oneof(ops, heads, pulses, losses), (frame) => {
         const wire = responseSerialize(publisherFrameToMessage(frame));
         expect(publisherFrameFromMessage(responseDeserialize(wire))).toEqual(frame);
+      }),
+    );
+  });
+
+  test("from a subscriber", () => {
+    const { requestSerialize, requestDeserialize } = metadata.Replicate;
+
+    fc.assert(
+      fc.property(said, (frame) => {
+        const wire = requestSerialize(subscriberFrameToMessage(frame));
+        expect(subscriberFrameFromMessage(requestDeserialize(wire))).toEqual(frame);
       }),
     );
   });
@@ -150,6 +172,18 @@ describe("a message is refused", () => {
       "a time is not a number of milliseconds",
     ],
     ["heads with half a vector", published({ heads: { held: HELD.subarray(1) } }), "a number ends early"],
+    [
+      "a pulse with half a hash",
+      published({ pulse: { hash: CHAIN.subarray(8) } }),
+      "the hash of a vector has 16 bytes",
+    ],
+    ["the loss of no origin", published({ lost: {} }), "a message names no origin"],
+    ["a wish for no origin", acked({ want: { origins: [{ origin: "x" }] } }), "a message names no origin"],
+    [
+      "wishes without end",
+      acked({ want: { origins: Array.from({ length: 4_097 }, () => ({ origin: ORIGIN })) } }),
+      "a subscriber wants too many origins",
+    ],
     ["a source's frame of no kind", pulled({}), "a source sent a frame of no known kind"],
     [
       "an end with a chain of nobody",

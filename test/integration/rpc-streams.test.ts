@@ -290,7 +290,7 @@ describe("a stream ends", () => {
         replicate: async function* replicate(acks) {
           yield* PUBLISHED.slice(0, 1);
           let count = 0;
-          for await (const frame of acks) count += frame.held.entries().length;
+          for await (const frame of acks) count += frame.kind === "ack" ? frame.held.entries().length : 0;
           ended.resolve(count);
         },
       }),
@@ -332,7 +332,9 @@ describe("a stream ends", () => {
     const { address } = await rpc.serve(
       calls({
         replicate: async function* replicate(acks) {
-          for await (const frame of acks) if (frame.held.includes({ origin: EU_ORIGIN, seq: 1 })) break;
+          for await (const frame of acks) {
+            if (frame.kind === "ack" && frame.held.includes({ origin: EU_ORIGIN, seq: 1 })) break;
+          }
           for (let round = 0; round < 50; round += 1) yield* PUBLISHED;
         },
       }),

@@ -130,7 +130,7 @@ async function perform(
     }
     case "stream": {
       const source = nodes[each.from];
-      const batch = await source?.ownOpsFrom(here.held().upto(source.self.origin) + 1);
+      const batch = await source?.opsFrom(source.self.origin, here.held().upto(source.self.origin) + 1);
       if (batch !== undefined) await here.commit({ kind: "ops", batch });
       return;
     }

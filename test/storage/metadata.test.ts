@@ -328,8 +328,8 @@ describe("what arrives out of order", () => {
     const us = await openMetadata(new SimKv(), "us");
     await push(eu, imageNamed("one"));
     await push(eu, imageNamed("two"));
-    const second = await eu.ownOpsFrom(3);
-    const all = await eu.ownOpsFrom(1);
+    const second = await eu.opsFrom(eu.self.origin, 3);
+    const all = await eu.opsFrom(eu.self.origin, 1);
     if (second === undefined || all === undefined) throw new Error("the log holds both pushes");
 
     await us.commit({ kind: "ops", batch: second });
@@ -347,7 +347,7 @@ describe("what arrives out of order", () => {
     const tags = ["a", "b", "c", "d"].map(parseTag);
     for (const tag of tags) await push(eu, imageNamed(tag), [tag]);
     const changes = await eu.lookup(REPO, { kind: "tag", tag: parseTag("c") });
-    const batch = await eu.ownOpsFrom(1);
+    const batch = await eu.opsFrom(eu.self.origin, 1);
     if (batch === undefined) throw new Error("the log holds the pushes");
 
     await us.commit({ kind: "live", changes });
@@ -366,7 +366,7 @@ describe("what arrives out of order", () => {
     await push(second, imageNamed("another"));
     await push(second, imageNamed("more"));
     await sync(first, us);
-    const batch = await second.ownOpsFrom(1);
+    const batch = await second.opsFrom(second.self.origin, 1);
     if (batch === undefined) throw new Error("the log holds the pushes");
 
     await expect(us.commit({ kind: "ops", batch })).rejects.toThrow(EquivocationError);

@@ -43,8 +43,9 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
   {
     name: "acknowledge before the batch is durable",
     file: METADATA,
-    correct: "if (!batch.isEmpty) await this.#commitRows(batch);",
-    wrong: "for (const { answer } of decided) answer();\n      if (!batch.isEmpty) await this.#commitRows(batch);",
+    correct: "if (!batch.isEmpty) news = await this.#commitRows(batch);",
+    wrong:
+      "for (const { answer } of decided) answer();\n      if (!batch.isEmpty) news = await this.#commitRows(batch);",
   },
   {
     name: "choose the winner by origin and not by clock",

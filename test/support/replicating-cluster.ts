@@ -217,10 +217,10 @@ async function startNode(
     ...ports,
   });
   const onContradicted = (): void => metadata.fence(new Error("its data directory was put back"));
-  const replicate = new Replicate({ metadata, directory, onContradicted, ...ports });
+  const roster = new Roster({ self: () => self, directory, clock });
+  const replicate = new Replicate({ metadata, directory, roster, onContradicted, ...ports });
   const fetchContent = new FetchContent({ metadata, directory, ...ports });
   const probeMiss = new ProbeMiss({ metadata, directory, ...ports });
-  const roster = new Roster({ self: () => self, directory, clock });
   const view = new ClusterView({ self: () => self, metadata, directory, roster, replicate, clock, timers });
   const audit = new AuditState({ metadata, directory, ...ports });
   const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });

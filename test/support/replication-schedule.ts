@@ -133,7 +133,7 @@ export class ReplicationSchedule {
     const { origin } = metadata.self;
     while (metadata.held().upto(origin) > (this.#captured.get(origin) ?? 0)) {
       const from = (this.#captured.get(origin) ?? 0) + 1;
-      const batch = await this.cluster.world.run(metadata.ownOpsFrom(from));
+      const batch = await this.cluster.world.run(metadata.opsFrom(origin, from));
       if (batch === undefined) throw new Error(`op ${from} of ${origin} has left the ring unseen`);
       await this.cluster.world.run(this.#oracle.commit({ kind: "ops", batch }));
       this.#captured.set(origin, from + batch.ops.length - 1);

@@ -109,27 +109,27 @@ describe("a bell", () => {
 });
 
 describe("the latest", () => {
-  test("is all that a slow reader sees", async () => {
-    const latest = new Latest<number>();
+  test("of each kind is all that a slow reader sees", async () => {
+    const latest = new Latest<{ readonly kind: "even" | "odd"; readonly value: number }>();
+    const put = (value: number): void => latest.put({ kind: value % 2 === 0 ? "even" : "odd", value });
     const read: number[] = [];
-    latest.put(1);
-    latest.put(2);
-    for await (const value of latest) {
+    for (const value of [1, 2, 3]) put(value);
+    for await (const { value } of latest) {
       read.push(value);
-      latest.put(value + 10);
-      latest.put(value + 20);
+      if (value % 2 === 0) put(value + 10);
+      put(value + 20);
       if (value > 40) latest.close();
     }
 
-    expect(read).toEqual([2, 22, 42]);
+    expect(read).toEqual([3, 2, 23, 22, 43]);
   });
 
   test("ends for a reader who waits", async () => {
     const { world, timers } = parts();
-    const latest = new Latest<number>();
+    const latest = new Latest<{ readonly kind: "news" }>();
     timers.after(10, () => latest.close());
     const reading = (async () => {
-      for await (const value of latest) throw new Error(`nobody has put ${value}`);
+      for await (const { kind } of latest) throw new Error(`nobody has put ${kind}`);
     })();
 
     await world.run(reading);

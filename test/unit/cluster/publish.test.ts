@@ -7,7 +7,9 @@ import { Latest } from "../../../nodes/cluster/latest.ts";
 import { Publish } from "../../../nodes/cluster/publish.ts";
 import type { Greeting, PublisherFrame, SubscriberFrame } from "../../../nodes/ports/peers.ts";
 import type { Metadata } from "../../../nodes/storage/metadata.ts";
-import { parseClusterId, parseNodeId, parseOrigin, parseRegion } from "../../../shared/identity.ts";
+import { type Origin, parseClusterId, parseNodeId, parseOrigin, parseRegion } from "../../../shared/identity.ts";
+import { unreachable } from "../../../shared/invariant.ts";
+import { OP_CREDIT_BYTES } from "../../../shared/limits.ts";
 import { VersionVector } from "../../../shared/version-vector.ts";
 import { imageNamed, openMetadata, push } from "../../support/metadata-fixture.ts";
 import { Recorded } from "../../support/pulling-node.ts";
@@ -38,6 +40,8 @@ class Stream {
   #publish: Publish | undefined;
   listeners = 0;
   reads = 0;
+  /** How old the publisher's knowledge of others is. */
+  readonly closedAgoMs = new Map<Origin, number>();
   ended: Promise<void> = Promise.resolve();
 
   get metadata(): Metadata {
@@ -62,9 +66,10 @@ class Stream {
         self: metadata.self,
         held: () => metadata.held(),
         closedHlc: () => metadata.closedHlc(),
-        ownOpsFrom: async (seq) => {
+        upto: (origin) => metadata.upto(origin),
+        opsFrom: async (origin, seq) => {
           stream.reads += 1;
-          return await metadata.ownOpsFrom(seq);
+          return await metadata.opsFrom(origin, seq);
         },
         onCommitted: (listener) => {
           stream.listeners += 1;
@@ -78,6 +83,7 @@ class Stream {
       clock,
       timers: new SimTimers(stream.world),
       telemetry: stream.telemetry,
+      closedAgoMs: (origin) => stream.closedAgoMs.get(origin),
     });
     return stream;
   }
@@ -104,6 +110,23 @@ class Stream {
     this.#acks.put({ kind: "ack", held });
   }
 
+  say(frame: SubscriberFrame): void {
+    this.#acks.put(frame);
+  }
+
+  /** Pushes at another node, whose ops then arrive here. */
+  async bring(other: Metadata, name: string): Promise<void> {
+    await this.world.run(push(other, imageNamed(name)));
+    const batch = await this.world.run(other.opsFrom(other.self.origin, this.metadata.upto(other.self.origin) + 1));
+    if (batch === undefined) throw new Error("nothing was pushed");
+    await this.world.run(this.metadata.commit({ kind: "ops", batch }));
+  }
+
+  /** In words, without the signs of life. */
+  get news(): readonly string[] {
+    return this.told.map(({ frame }) => frame).filter((frame) => !frame.startsWith("pulse"));
+  }
+
   leave(): void {
     this.#leaving.abort(new Error("enough"));
   }
@@ -113,8 +136,22 @@ class Stream {
   }
 
   #inWords(frame: PublisherFrame): string {
-    if (frame.kind === "heads") return `heads ${frame.held.upto(this.metadata.self.origin)}`;
-    return `ops ${frame.batch.from} to ${frame.batch.from + frame.batch.ops.length - 1}`;
+    switch (frame.kind) {
+      case "heads":
+        return `heads ${frame.held.upto(this.metadata.self.origin)}`;
+      case "pulse": {
+        const hash = frame.hash === undefined ? "" : " with hash";
+        return `pulse of ${frame.closedAgoMs === undefined ? "?" : Math.round(frame.closedAgoMs)} ms${hash}`;
+      }
+      case "lost":
+        return `lost ${frame.origin === this.metadata.self.origin ? "own" : frame.origin}`;
+      case "ops": {
+        const whose = frame.batch.origin === this.metadata.self.origin ? "" : `${frame.batch.origin} `;
+        return `ops ${whose}${frame.batch.from} to ${frame.batch.from + frame.batch.ops.length - 1}`;
+      }
+      default:
+        return unreachable(frame);
+    }
   }
 }
 
@@ -129,7 +166,7 @@ describe("a publisher", () => {
     await stream.world.runFor(1);
 
     expect(before).toEqual([]);
-    expect(stream.told.map(({ frame }) => frame)).toEqual(["ops 3 to 4", "heads 4"]);
+    expect(stream.news).toEqual(["heads 4", "ops 3 to 4"]);
   });
 
   test("gives up a follower that never says what it holds", async () => {
@@ -142,69 +179,105 @@ describe("a publisher", () => {
     expect(stream.listeners).toBe(0);
   });
 
-  test("sends an op as soon as it is durable, and its heads at most every 250 ms", async () => {
+  test("sends an op as soon as it is durable, and the hash of what it holds every 250 ms while that changes", async () => {
     const stream = await Stream.open(0);
     stream.acknowledge(0);
     stream.follow();
-    await stream.world.runFor(100);
+    await stream.world.runFor(1_100);
     await stream.push("one");
     await stream.world.runFor(100);
     await stream.push("two");
-    await stream.world.runFor(400);
+    await stream.world.runFor(300);
 
-    expect(stream.told).toEqual([
-      { atMs: 0, frame: "heads 0" },
-      { atMs: 100, frame: "ops 1 to 2" },
-      { atMs: 200, frame: "ops 3 to 4" },
-      { atMs: 250, frame: "heads 4" },
+    expect(stream.told.filter(({ atMs }) => atMs >= 1_100)).toEqual([
+      { atMs: 1_100, frame: "ops 1 to 2" },
+      { atMs: 1_200, frame: "ops 3 to 4" },
+      { atMs: 1_250, frame: "pulse of 1 ms with hash" },
+      { atMs: 1_500, frame: "pulse of 1 ms with hash" },
     ]);
   });
 
-  test("tells its heads every second while nothing changes", async () => {
+  test("tells its heads first, and later only when it is asked, and then only what is new", async () => {
     const stream = await Stream.open(1);
     stream.acknowledge(2);
     stream.follow();
+    await stream.world.runFor(1_500);
+    await stream.push("one");
+    stream.say({ kind: "ask" });
+    await stream.world.runFor(10);
 
-    await stream.world.runFor(3_500);
-
-    expect(stream.told).toEqual([0, 1_000, 2_000, 3_000].map((atMs) => ({ atMs, frame: "heads 2" })));
+    expect(stream.news).toEqual(["heads 2", "ops 3 to 4", "heads 4"]);
   });
 
-  test("says by heads that its log has lost what the follower needs, once, and goes on when it has caught up", async () => {
+  test("says once that its log has lost what the follower needs, and goes on when it has caught up", async () => {
     const stream = await Stream.open(10, 6);
     stream.acknowledge(3);
     stream.follow();
 
-    await stream.world.runFor(900);
-    const told = stream.told.map(({ frame }) => frame);
+    await stream.world.runFor(5_000);
+    const told = stream.news;
     stream.acknowledge(20);
     await stream.push("next");
     await stream.world.runFor(1);
 
-    expect(told).toEqual(["heads 20"]);
-    expect(stream.told.at(1)?.frame).toBe("ops 21 to 22");
+    expect(told).toEqual(["heads 20", "lost own"]);
+    expect(stream.news.at(-1)).toBe("ops 21 to 22");
   });
 
-  test("never tells of an op that it has not sent, but right after another: a slow follower is not misled", async () => {
+  test("passes on the ops of the origins that are wanted, and of no others", async () => {
+    const stream = await Stream.open(1);
+    const [us, ap] = [
+      await stream.world.run(openMetadata(new SimKv(), "us")),
+      await stream.world.run(openMetadata(new SimKv(), "ap")),
+    ];
+    stream.say({ kind: "want", wanted: [{ origin: us.self.origin, after: 2 }] });
+    stream.acknowledge(0);
+    await stream.bring(us, "seen");
+    stream.follow();
+    await stream.bring(us, "new");
+    await stream.bring(ap, "other");
+    await stream.push("own");
+    await stream.world.runFor(10);
+
+    expect(stream.news).toEqual(["heads 2", `ops ${us.self.origin} 3 to 4`]);
+  });
+
+  test("vouches for what it passes on as far as others have for it, and for nothing that it has not sent", async () => {
+    const stream = await Stream.open(0);
+    const us = await stream.world.run(openMetadata(new SimKv(), "us"));
+    const wanted = [us.self.origin, stream.metadata.self.origin].map((origin) => ({ origin, after: 0 }));
+    stream.say({ kind: "want", wanted });
+    stream.acknowledge(0);
+    stream.follow();
+    await stream.world.runFor(50);
+    stream.closedAgoMs.set(us.self.origin, 700);
+    await stream.world.runFor(1_000);
+
+    expect(stream.told.map(({ frame }) => frame)).toEqual([
+      "heads 0",
+      "pulse of ? ms with hash",
+      "pulse of 700 ms with hash",
+    ]);
+  });
+
+  test("sends no more than it was granted, and then signs of life", async () => {
     const stream = await Stream.open(0);
     stream.acknowledge(0);
-    stream.follow(300);
-    for (let image = 1; image <= 20; image += 1) {
-      await stream.push(`image ${image}`);
-      await stream.world.runFor(120);
-    }
-    await stream.world.runFor(5_000);
+    stream.follow();
+    const image = "x".repeat(30_000);
+    for (let number = 1; number <= 60; number += 1) await stream.push(`${image} ${number}`);
+    await stream.world.runFor(10_000);
+    const sent = stream.news.length;
+    const reads = stream.reads;
+    await stream.world.runFor(60_000);
+    const idle = stream.told.slice(-3).map(({ frame }) => frame);
+    stream.say({ kind: "credit", granted: 100 * OP_CREDIT_BYTES });
+    await stream.world.runFor(10);
 
-    let sent = 0;
-    let wasOps = false;
-    for (const { frame } of stream.told) {
-      const number = Number(frame.split(" ").at(-1));
-      const isOps = frame.startsWith("ops");
-      if (!isOps && number > sent) expect(wasOps).toBe(true);
-      sent = isOps ? number : sent;
-      wasOps = isOps;
-    }
-    expect(sent).toBe(40);
+    expect(stream.reads).toBeGreaterThan(reads);
+    expect(sent).toBeLessThan(60);
+    expect(idle).toEqual(Array.from({ length: 3 }, () => "pulse of ? ms with hash"));
+    expect(stream.news.at(-1)).toMatch(/ to 120$/);
   });
 
   test("reads its log only when there is something to send", async () => {

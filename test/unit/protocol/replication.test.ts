@@ -262,35 +262,23 @@ describe("pulling", () => {
     expect(deeds(stalled)).toEqual([{ kind: "pull", peer: "iad" }]);
   });
 
-  test("pulls at once from an origin whose stream begins with heads that name more: it has no op to send", () => {
+  test("pulls at once what a stream says it has lost", () => {
     const fra = fraThatFollowsIad();
+    const seen = fra.step({ kind: "heads", peer: "iad", held: held([IAD, 30_000]), closedAgoMs: 0, nowMs: 10 });
 
-    expect(fra.step({ kind: "heads", peer: "iad", held: held([IAD, 30_000]), closedAgoMs: 0, nowMs: 10 })).toEqual([
+    expect(deeds(seen)).toEqual([]);
+    expect(deeds(fra.step({ kind: "lost", peer: "iad", origin: IAD, nowMs: 12 }))).toEqual([
       { kind: "pull", peer: "iad" },
     ]);
   });
 
-  test("and when heads follow on heads", () => {
-    const fra = fraThatFollowsIad();
-    fra.step({ kind: "received", peer: "iad", batch: ops(IAD, 11, 12), nowMs: 10 });
-    const heads = { kind: "heads", peer: "iad", held: held([IAD, 30_000]), closedAgoMs: 0 } as const;
-
-    const first = fra.step({ ...heads, nowMs: 11 });
-    const second = fra.step({ ...heads, nowMs: 12 });
-
-    expect(deeds(first)).toEqual([]);
-    expect(deeds(second)).toEqual([{ kind: "pull", peer: "iad" }]);
-  });
-
-  test("an origin that has no op to send is not waited for when another holds them", () => {
+  test("an origin that has lost what is missing is not waited for when another holds it", () => {
     const fra = fraThatFollowsBoth();
     const known = held([IAD, 10], [SIN, 30_000]);
     const early = fra.step({ kind: "heads", peer: "iad", held: known, closedAgoMs: 0, nowMs: 11 });
 
     expect(deeds(early)).toEqual([]);
-    expect(fra.step({ kind: "heads", peer: "sin", held: held([SIN, 30_000]), closedAgoMs: 0, nowMs: 12 })).toEqual([
-      { kind: "pull", peer: "iad" },
-    ]);
+    expect(fra.step({ kind: "lost", peer: "sin", origin: SIN, nowMs: 12 })).toEqual([{ kind: "pull", peer: "iad" }]);
   });
 
   test("pulls from the nearest holder", () => {
@@ -379,6 +367,84 @@ describe("pulling", () => {
     fra.step({ kind: "appeared", peer: "iad", origin: IAD, boot: 1, roundTripMs: 80, nowMs: 0 });
 
     expect(fra.step({ kind: "heads", peer: "iad", held: held([FRA, 5]), closedAgoMs: 0, nowMs: 1 })).toEqual([]);
+  });
+});
+
+describe("following a plan", () => {
+  const appeared = { kind: "appeared", boot: 1, roundTripMs: 10, nowMs: 0 } as const;
+
+  test("asks each peer for what the plan names, and follows nobody else", () => {
+    const fra = new Replication(FRA, held());
+    fra.step({ kind: "planned", plan: new Map([["iad", [IAD, SIN]]]), nowMs: 0 });
+
+    const iad = fra.step({ ...appeared, peer: "iad", origin: IAD });
+    const sin = fra.step({ ...appeared, peer: "sin", origin: SIN });
+
+    expect([...iad, ...sin]).toEqual([{ kind: "follow", peer: "iad" }]);
+    expect(fra.wantedFrom("iad")).toEqual([IAD, SIN]);
+  });
+
+  test("asks anew when the plan changes, and lets go of whom it asks for nothing any more", () => {
+    const fra = fraThatFollowsBoth();
+
+    expect(fra.step({ kind: "planned", plan: new Map([["iad", [IAD, SIN]]]), nowMs: 5 })).toEqual([
+      { kind: "want", peer: "iad" },
+      { kind: "unfollow", peer: "sin" },
+    ]);
+    expect(fra.step({ kind: "planned", plan: new Map([["iad", [SIN, IAD]]]), nowMs: 6 })).toEqual([]);
+    expect(fra.step({ kind: "planned", plan: new Map([["sin", [SIN]]]), nowMs: 7 })).toEqual([
+      { kind: "unfollow", peer: "iad" },
+      { kind: "follow", peer: "sin" },
+    ]);
+  });
+
+  test("acknowledges to whom it asked", () => {
+    const fra = fraThatFollowsBoth();
+    fra.step({ kind: "planned", plan: new Map([["iad", [IAD, SIN]]]), nowMs: 5 });
+
+    expect(fra.step({ kind: "committed", held: held([SIN, 3]), nowMs: 60 })).toEqual([{ kind: "ack", peer: "iad" }]);
+  });
+
+  test("gives the relay one and a half round trips, and then pulls from whoever has it", () => {
+    const fra = fraThatFollowsBoth();
+    fra.step({ kind: "appeared", peer: "gru", origin: GRU, boot: 1, roundTripMs: 400, nowMs: 0 });
+    fra.step({
+      kind: "planned",
+      plan: new Map([
+        ["iad", [IAD, GRU]],
+        ["sin", [SIN]],
+      ]),
+      nowMs: 5,
+    });
+
+    const seen = fra.step({ kind: "heads", peer: "sin", held: held([GRU, 1]), closedAgoMs: 0, nowMs: 10 });
+
+    expect(seen).toEqual([{ kind: "wake", atMs: 10 + STREAM_PATIENCE_MS_MIN }]);
+    expect(deeds(fra.step({ kind: "woke", nowMs: 10 + STREAM_PATIENCE_MS_MIN }))).toEqual([
+      { kind: "pull", peer: "sin" },
+    ]);
+  });
+
+  test("asks a peer that holds something else what it holds", () => {
+    const fra = fraThatFollowsIad();
+    const pulse = { kind: "pulse", peer: "iad", closedAgoMs: undefined, nowMs: 10 } as const;
+
+    expect(fra.step({ ...pulse, isSame: true })).toEqual([]);
+    expect(fra.step({ ...pulse, isSame: undefined })).toEqual([]);
+    expect(fra.step({ ...pulse, isSame: false })).toEqual([{ kind: "ask", peer: "iad" }]);
+  });
+
+  test("knows of each origin since when it lacks nothing, from whoever vouches for it", () => {
+    const fra = fraThatFollowsIad();
+    fra.step({ kind: "planned", plan: new Map([["iad", [IAD, GRU]]]), nowMs: 5 });
+    const before = fra.closedAgoMs(GRU, 50);
+    fra.step({ kind: "pulse", peer: "iad", isSame: undefined, closedAgoMs: 300, nowMs: 1_000 });
+    fra.step({ kind: "received", peer: "iad", batch: ops(GRU, 1, 2), nowMs: 1_500 });
+    fra.step({ kind: "pulse", peer: "iad", isSame: undefined, closedAgoMs: 300, nowMs: 2_000 });
+    const applying = fra.closedAgoMs(GRU, 2_000);
+    fra.step({ kind: "committed", held: held([GRU, 2]), nowMs: 2_010 });
+
+    expect([before, applying, fra.closedAgoMs(GRU, 2_010)]).toEqual([undefined, 1_300, 310]);
   });
 });
 
