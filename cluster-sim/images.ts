@@ -15,11 +15,16 @@ const LAYER = "application/vnd.oci.image.layer.v1.tar";
 /** Layers that images share: their number modulo this names one. */
 const BASES = 3;
 /** More than travels inside an op. */
-const LARGE_LETTERS = 40_000;
+const LARGE_LETTERS = 33_000;
+
+/** Made once each: a run asks for the same few images thousands of times. */
+const MADE = new Map<string, Image>();
 
 /** A single-platform image; a large one's manifest is too large for an op. */
 export function imageOf(number: number, size: "small" | "large"): Image {
   const name = `${size}-${number}`;
+  const known = MADE.get(name);
+  if (known !== undefined) return known;
   const blobs = [
     Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", name })),
     Buffer.from(`base ${number % BASES} `.repeat(40)),
@@ -34,7 +39,9 @@ export function imageOf(number: number, size: "small" | "large"): Image {
     layers: layers.map((layer) => ({ mediaType: LAYER, ...layer })),
     annotations,
   };
-  return made(name, document, blobs, []);
+  const image = made(name, document, blobs, []);
+  MADE.set(name, image);
+  return image;
 }
 
 /** Two images under one name. */

@@ -77,7 +77,7 @@ export class NodeHost {
     this.#deps = deps;
     this.clock = new SimClock(deps.world, place.aheadMs);
     const prng = deps.world.chanceFor(`disk of ${place.name}`);
-    const pause = async (): Promise<void> => await deps.world.delay(DISK_MS_MAX * prng.fraction());
+    const pause = (): Promise<void> => deps.world.delay(DISK_MS_MAX * prng.fraction());
     this.#disk = new SimDisk({ prng: deps.world.chanceFor(`platter of ${place.name}`), pause });
     const parsed = parseNodeConfig({ node: place.name, region: place.region, join: [...join] });
     if (parsed.kind === "invalid") throw new Error(JSON.stringify(parsed.problems));
@@ -199,7 +199,8 @@ export class NodeHost {
       }
     };
     return {
-      get: async (key) => await living(async () => await kv.get(key)),
+      // It is answered within the moment in which it was asked: the process lives as long as that.
+      get: (key) => (isDead() ? forever() : kv.get(key)),
       getMany: async (keys) => await living(async () => await kv.getMany(keys)),
       entries: (range) => entriesOf(kv, range, living),
       commit: async (writes) => {

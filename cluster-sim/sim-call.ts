@@ -1,6 +1,6 @@
 /**
  * One call between two nodes of a world: a request that travels, answers that travel back, and perhaps a stream of
- * requests beside them. A call with one answer is a stream of one.
+ * requests beside them.
  */
 
 import type { Greeting, PeerCalls, PeerService } from "../nodes/ports/peers.ts";
@@ -18,10 +18,15 @@ export type Ask<Sent, Answer> = (
   signal: AbortSignal,
 ) => AsyncIterable<Answer>;
 
+export type Question<Answer> = (calls: PeerCalls, signal: AbortSignal) => Promise<Answer>;
+
 export type Ways = {
   readonly there: (deliver: () => void) => void;
   readonly back: (deliver: () => void) => void;
 };
+
+/** Nobody looks at where it was thrown, and there is one for every call. */
+const CALL_IS_OVER = new PeerError("cancelled", "the call is over");
 
 export class SimCall<Sent, Answer> {
   readonly caller: Greeting;
@@ -54,9 +59,9 @@ export class SimCall<Sent, Answer> {
       yield* this.#down.received();
     } finally {
       signal.removeEventListener("abort", cancel);
-      this.#local.abort();
+      this.#local.abort(CALL_IS_OVER);
       this.#up.end("clean");
-      this.#ways.there(() => this.#endThere(new PeerError("cancelled", "the call is over")));
+      this.#ways.there(() => this.#endThere(CALL_IS_OVER));
     }
   }
 
@@ -105,10 +110,54 @@ export class SimCall<Sent, Answer> {
   }
 }
 
-/** The answer of a call that has one. */
-export async function onlyAnswer<Answer>(answers: AsyncIterable<Answer>): Promise<Answer> {
-  for await (const answer of answers) return answer;
-  throw new PeerError("failed", "the call ended without an answer");
+/** A call with one request and one answer: most calls are, and they need no pipes. */
+export class SimQuestion<Answer> {
+  readonly caller: Greeting;
+  readonly listener: Listener;
+  readonly #ask: Question<Answer>;
+  readonly #ways: Ways;
+  /** Aborts when the call is over for the node that answers, unless it has answered. */
+  readonly #remote = new AbortController();
+  readonly #answer = Promise.withResolvers<Answer>();
+
+  constructor(caller: Greeting, listener: Listener, ways: Ways, ask: Question<Answer>) {
+    this.caller = caller;
+    this.listener = listener;
+    this.#ways = ways;
+    this.#ask = ask;
+  }
+
+  async run(signal: AbortSignal): Promise<Answer> {
+    const cancel = (): void => {
+      this.#answer.reject(cancelled(signal));
+      this.#ways.there(() => this.#remote.abort(CALL_IS_OVER));
+    };
+    signal.addEventListener("abort", cancel, { once: true });
+    this.#ways.there(() => void this.#reply());
+    try {
+      return await this.#answer.promise;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** The connection is lost: both ends learn it, and nothing more arrives. */
+  break(error: PeerError): void {
+    this.#answer.reject(error);
+    this.#remote.abort(error);
+  }
+
+  /** Never rejects. */
+  async #reply(): Promise<void> {
+    const { signal } = this.#remote;
+    try {
+      expectNoStranger(this.caller, this.listener.self);
+      const answer = await this.#ask(this.listener.service(this.caller), signal);
+      this.#ways.back(() => this.#answer.resolve(answer));
+    } catch (cause) {
+      this.#ways.back(() => this.#answer.reject(answerFor(cause)));
+    }
+  }
 }
 
 export function unreachableError(address: string): PeerError {

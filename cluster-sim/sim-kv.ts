@@ -11,20 +11,23 @@ import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
 export type Pause = () => Promise<void>;
 
 /** Everything that a store holds; never changed. */
-export type KvImage = readonly KvEntry[];
+export type KvImage = readonly Entry[];
 
-const AT_ONCE: Pause = async () => await Promise.resolve();
+type Entry = KvEntry & {
+  /** The key's bytes as Latin-1 text, whose order is theirs. */
+  readonly name: string;
+};
 
 export class SimKv implements Kv {
-  readonly #pause: Pause;
-  #entries: readonly KvEntry[] = [];
-  /** The same, by the key's bytes as Latin-1 text. */
+  readonly #pause: Pause | undefined;
+  #entries: readonly Entry[] = [];
   readonly #values = new Map<string, Uint8Array>();
   #isOpen = true;
   /** Counts the lives of the process that uses the store. */
   #life = 1;
 
-  constructor(pause: Pause = AT_ONCE) {
+  /** Without a pause everything is done at once, and its caller hears of it after that. */
+  constructor(pause?: Pause) {
     this.#pause = pause;
   }
 
@@ -43,10 +46,14 @@ export class SimKv implements Kv {
   restore(image: KvImage): void {
     this.#entries = image;
     this.#values.clear();
-    for (const { key, value } of image) this.#values.set(nameOf(key), value);
+    for (const { name, value } of image) this.#values.set(name, value);
   }
 
-  readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => (await this.getMany([key]))[0];
+  readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => {
+    if (this.#pause !== undefined) return await this.#call(() => this.#find(key));
+    this.#expectOpen();
+    return this.#find(key);
+  };
 
   readonly getMany = async (keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> =>
     await this.#call(() => keys.map((key) => this.#find(key)));
@@ -60,16 +67,18 @@ export class SimKv implements Kv {
     await this.#call(() => {
       const entries = [...this.#entries];
       for (const write of writes) {
-        apply(entries, write);
-        if (write.kind === "delete") this.#values.delete(nameOf(write.key));
-        else this.#values.set(nameOf(write.key), Buffer.from(write.value));
+        const name = nameOf(write.key);
+        const value = write.kind === "put" ? Buffer.from(write.value) : undefined;
+        if (value === undefined) this.#values.delete(name);
+        else this.#values.set(name, value);
+        replace(entries, name, value);
       }
       this.#entries = entries;
     });
   };
 
   readonly close = async (): Promise<void> => {
-    await this.#pause();
+    await this.#pause?.();
     this.#isOpen = false;
   };
 
@@ -86,18 +95,18 @@ export class SimKv implements Kv {
 
   async #call<T>(task: () => T): Promise<T> {
     const life = this.#life;
-    await this.#pause();
+    await this.#pause?.();
     this.#expectAlive(life);
     const result = task();
-    await this.#pause();
+    await this.#pause?.();
     this.#expectAlive(life);
     return result;
   }
 
-  async *#iterate(entries: readonly KvEntry[]): AsyncGenerator<KvEntry, void> {
+  async *#iterate(entries: readonly Entry[]): AsyncGenerator<KvEntry, void> {
     const life = this.#life;
     for (const { key, value } of entries) {
-      await this.#pause();
+      if (this.#pause !== undefined) await this.#pause();
       this.#expectAlive(life);
       yield { key: Buffer.from(key), value: Buffer.from(value) };
     }
@@ -122,29 +131,28 @@ function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }
 
-/** The first entry at `key` or after it. */
-function placeOf(entries: readonly KvEntry[], key: Uint8Array): number {
+/** The first entry of that name or after it. */
+function placeOf(entries: readonly Entry[], name: string): number {
   let low = 0;
   let high = entries.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const entry = entries[middle];
-    if (entry !== undefined && Buffer.compare(entry.key, key) < 0) low = middle + 1;
+    if (entry !== undefined && entry.name < name) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function apply(entries: KvEntry[], write: KvWrite): void {
-  const place = placeOf(entries, write.key);
-  const present = entries[place];
-  const replaced = present !== undefined && Buffer.compare(present.key, write.key) === 0 ? 1 : 0;
-  if (write.kind === "delete") entries.splice(place, replaced);
-  else entries.splice(place, replaced, { key: Buffer.from(write.key), value: Buffer.from(write.value) });
+function replace(entries: Entry[], name: string, value: Uint8Array | undefined): void {
+  const place = placeOf(entries, name);
+  const replaced = entries[place]?.name === name ? 1 : 0;
+  if (value === undefined) entries.splice(place, replaced);
+  else entries.splice(place, replaced, { name, key: Buffer.from(name, "latin1"), value });
 }
 
-function select(entries: readonly KvEntry[], range: KvRange): readonly KvEntry[] {
-  const within = entries.slice(placeOf(entries, range.from), placeOf(entries, range.to));
+function select(entries: readonly Entry[], range: KvRange): readonly Entry[] {
+  const within = entries.slice(placeOf(entries, nameOf(range.from)), placeOf(entries, nameOf(range.to)));
   const ordered = range.reverse === true ? within.toReversed() : within;
   return range.limit === undefined ? ordered : ordered.slice(0, range.limit);
 }

@@ -6,12 +6,21 @@
  * soon, everything arrives late; when it stays cut, the keep-alives of both ends give up and the call breaks.
  */
 
-import type { Greeting, PeerAddress, PeerCalls, PeerLink, PeerService, Peers } from "../nodes/ports/peers.ts";
+import type { Greeting, PeerAddress, PeerLink, PeerService, Peers } from "../nodes/ports/peers.ts";
 import type { Timer } from "../nodes/ports/timers.ts";
 import type { NodeId } from "../shared/identity.ts";
 import type { PeerError } from "../shared/peer-error.ts";
 import { mapped } from "./mapped.ts";
-import { type Ask, cancelled, type Listener, onlyAnswer, SimCall, unreachableError } from "./sim-call.ts";
+import {
+  type Ask,
+  cancelled,
+  type Listener,
+  type Question,
+  SimCall,
+  SimQuestion,
+  unreachableError,
+  type Ways,
+} from "./sim-call.ts";
 import { type LineQuality, SimLine } from "./sim-line.ts";
 import {
   copyAudit,
@@ -112,15 +121,8 @@ export class SimNetwork {
       sent: AsyncIterable<Sent> = nothing(),
     ): AsyncGenerator<Answer, void> => this.#call(link, ask, sent, signal);
 
-    const ask = async <Answer>(
-      question: (calls: PeerCalls, signal: AbortSignal) => Promise<Answer>,
-      signal: AbortSignal,
-    ): Promise<Answer> =>
-      await onlyAnswer(
-        stream(async function* (calls, _, remoteSignal) {
-          yield await question(calls, remoteSignal);
-        }, signal),
-      );
+    const ask = async <Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> =>
+      await this.#ask(link, question, signal);
 
     return {
       greet: async (greeting, signal) =>
@@ -162,22 +164,52 @@ export class SimNetwork {
     sent: AsyncIterable<Sent>,
     signal: AbortSignal,
   ): AsyncGenerator<Answer, void> {
-    if (signal.aborted) throw cancelled(signal);
-    const listener = this.#listeners.get(link.address);
-    if (listener === undefined || !link.isOpen || this.#gone.has(link.self)) throw unreachableError(link.address);
-
-    const there = this.#line(link.self.node, listener.self.node).carrier();
-    const back = this.#line(listener.self.node, link.self.node).carrier();
-    const call = new SimCall(link.self, listener, { there, back }, ask);
-    const connection: Connection = { link, listener, break: (error) => call.break(error), doom: undefined };
-    this.#running.add(connection);
-    this.#watch(connection);
+    const listener = this.#reach(link, signal);
+    const call = new SimCall(link.self, listener, this.#ways(link, listener), ask);
+    const connection = this.#begin(link, listener, (error) => call.break(error));
     try {
       yield* call.run(sent, signal);
     } finally {
-      connection.doom?.cancel();
-      this.#running.delete(connection);
+      this.#end(connection);
     }
+  }
+
+  async #ask<Answer>(link: Link, ask: Question<Answer>, signal: AbortSignal): Promise<Answer> {
+    const listener = this.#reach(link, signal);
+    const question = new SimQuestion(link.self, listener, this.#ways(link, listener), ask);
+    const connection = this.#begin(link, listener, (error) => question.break(error));
+    try {
+      return await question.run(signal);
+    } finally {
+      this.#end(connection);
+    }
+  }
+
+  /** @throws {PeerError} when the call cannot even begin. */
+  #reach(link: Link, signal: AbortSignal): Listener {
+    if (signal.aborted) throw cancelled(signal);
+    const listener = this.#listeners.get(link.address);
+    if (listener === undefined || !link.isOpen || this.#gone.has(link.self)) throw unreachableError(link.address);
+    return listener;
+  }
+
+  #ways({ self }: Link, listener: Listener): Ways {
+    return {
+      there: this.#line(self.node, listener.self.node).carrier(),
+      back: this.#line(listener.self.node, self.node).carrier(),
+    };
+  }
+
+  #begin(link: Link, listener: Listener, breakCall: (error: PeerError) => void): Connection {
+    const connection: Connection = { link, listener, break: breakCall, doom: undefined };
+    this.#running.add(connection);
+    this.#watch(connection);
+    return connection;
+  }
+
+  #end(connection: Connection): void {
+    connection.doom?.cancel();
+    this.#running.delete(connection);
   }
 
   /** Sets or lifts the doom of a call, as its line is. */

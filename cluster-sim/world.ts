@@ -11,7 +11,6 @@
 import type { Timer } from "../nodes/ports/timers.ts";
 import { Agenda } from "../shared/agenda.ts";
 import { invariant } from "../shared/invariant.ts";
-import { sleepBy } from "../shared/sleep.ts";
 import { Prng } from "./prng.ts";
 
 /** So many events without an end are a loop. */
@@ -55,9 +54,10 @@ export class World {
   };
 
   /** Resolves when `delayMs` have passed. */
-  async delay(delayMs: number): Promise<void> {
-    await sleepBy(this.after, delayMs, undefined);
-  }
+  readonly delay = (delayMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      this.after(delayMs, resolve);
+    });
 
   /** Lets `promise` settle, and the world with it as far as it takes. @throws when nothing is left to happen before. */
   async run<T>(promise: Promise<T>): Promise<T> {
@@ -66,43 +66,63 @@ export class World {
       progress.isSettled = true;
     };
     promise.then(settled, settled);
-    await this.#settle();
-    for (let events = 0; !progress.isSettled; events += 1) {
+    let events = 0;
+    await this.#goOn(() => {
+      if (progress.isSettled) return false;
       invariant(events < EVENTS_MAX, `the world comes to an end (seed ${this.seed})`);
-      if (!(await this.#step(Number.POSITIVE_INFINITY))) {
-        throw new Error(
-          `nothing is left to happen at ${this.#nowMs} ms, and a promise is still open (seed ${this.seed})`,
-        );
-      }
-    }
+      events += 1;
+      if (this.#step(Number.POSITIVE_INFINITY)) return true;
+      throw new Error(
+        `nothing is left to happen at ${this.#nowMs} ms, and a promise is still open (seed ${this.seed})`,
+      );
+    });
     return await promise;
   }
 
   /** Lets `durationMs` pass, with all that is due in it. */
   async runFor(durationMs: number): Promise<void> {
     const end = this.#nowMs + durationMs;
-    await this.#settle();
-    while (await this.#step(end));
+    await this.#goOn(() => this.#step(end));
     this.#nowMs = end;
   }
 
   /** Until nothing is due any more. */
   async runUntilIdle(): Promise<void> {
-    await this.#settle();
-    for (let events = 0; await this.#step(Number.POSITIVE_INFINITY); events += 1) {
+    let events = 0;
+    await this.#goOn(() => {
       invariant(events < EVENTS_MAX, `the world comes to rest (seed ${this.seed})`);
-    }
+      events += 1;
+      return this.#step(Number.POSITIVE_INFINITY);
+    });
   }
 
-  /** The next event that is due at `end` or before, and what follows from it; whether there was one. */
-  async #step(end: number): Promise<boolean> {
+  /**
+   * Calls `step` as long as it says that there is more, each time after everything has come about that follows by
+   * promises from what has happened so far. Makes no promise of its own: there are hundreds of thousands of steps.
+   * @throws what `step` throws.
+   */
+  async #goOn(step: () => boolean): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const turn = (): void => {
+        try {
+          if (step()) setImmediate(turn);
+          else resolve();
+        } catch (cause) {
+          reject(cause instanceof Error ? cause : new Error(String(cause)));
+        }
+      };
+      setImmediate(turn);
+    });
+  }
+
+  /** The next event that is due at `end` or before; whether there was one. */
+  #step(end: number): boolean {
     const { first } = this.#agenda;
     if (first === undefined || first.dueMs > end) return false;
     this.#agenda.remove(first);
     this.#nowMs = first.dueMs;
     this.#countEvent();
     first.item();
-    await this.#settle();
     return true;
   }
 
@@ -113,13 +133,7 @@ export class World {
       this.#momentMs = this.#nowMs;
       this.#eventsAtOnce = 1;
     }
-    invariant(this.#eventsAtOnce < EVENTS_AT_ONCE_MAX, `time passes (at ${this.#nowMs} ms, seed ${this.seed})`);
-  }
-
-  /** Everything that follows by promises from what has happened has come about when this resolves. */
-  async #settle(): Promise<void> {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    if (this.#eventsAtOnce < EVENTS_AT_ONCE_MAX) return;
+    throw new Error(`time passes (at ${this.#nowMs} ms, seed ${this.seed})`);
   }
 }

@@ -6,10 +6,11 @@
  */
 import { invariant } from "./invariant.ts";
 
-const UTF8_ENCODER = new TextEncoder();
 // A byte order mark is a character like any other here, or a string would not come back as it was written.
 const UTF8_DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const CAPACITY_START = 128;
+/** Names, digests and origins, which are nearly all the text there is, are shorter; a loop beats a call out of JavaScript. */
+const SHORT_TEXT_MAX = 127;
 
 /** Bytes that do not decode to what they should be: damage on disk, or a peer that is broken or lies. */
 export class MalformedBytesError extends Error {
@@ -17,7 +18,7 @@ export class MalformedBytesError extends Error {
 }
 
 export class ByteWriter {
-  #buffer = new Uint8Array(CAPACITY_START);
+  #buffer = Buffer.allocUnsafe(CAPACITY_START);
   #length = 0;
 
   /** A non-negative integer up to 2^53 - 1. */
@@ -36,8 +37,7 @@ export class ByteWriter {
   /** An unsigned 64-bit integer, big-endian. */
   writeUint64(value: bigint): this {
     this.#reserve(8);
-    new DataView(this.#buffer.buffer).setBigUint64(this.#length, value);
-    this.#length += 8;
+    this.#length = this.#buffer.writeBigUInt64BE(BigInt.asUintN(64, value), this.#length);
     return this;
   }
 
@@ -51,12 +51,33 @@ export class ByteWriter {
 
   /** Half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD. */
   writeString(text: string): this {
-    return this.writeBytes(UTF8_ENCODER.encode(text));
+    if (text.length <= SHORT_TEXT_MAX && this.#wroteAscii(text)) return this;
+    this.writeVarint(Buffer.byteLength(text));
+    this.#reserve(text.length * 3);
+    this.#length += this.#buffer.write(text, this.#length);
+    return this;
   }
 
   /** What was written, as its own copy. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    const bytes = new Uint8Array(this.#length);
+    bytes.set(this.#buffer.subarray(0, this.#length));
+    return bytes;
+  }
+
+  /** Writes nothing when a character is beyond ASCII: its bytes are then not as many as its characters. */
+  #wroteAscii(text: string): boolean {
+    this.#reserve(1 + text.length);
+    const buffer = this.#buffer;
+    const start = this.#length + 1;
+    for (let at = 0; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code > 0x7f) return false;
+      buffer[start + at] = code;
+    }
+    buffer[start - 1] = text.length;
+    this.#length = start + text.length;
+    return true;
   }
 
   #push(byte: number): void {
@@ -67,8 +88,8 @@ export class ByteWriter {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
-    grown.set(this.#buffer);
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
   }
 }
@@ -76,10 +97,13 @@ export class ByteWriter {
 /** Every method throws {@link MalformedBytesError} when the bytes end early or are not what was asked for. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
+  /** The same bytes. */
+  readonly #buffer: Buffer;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get isAtEnd(): boolean {
@@ -103,19 +127,20 @@ export class ByteReader {
   }
 
   readUint64(): bigint {
-    const bytes = this.#take(8);
-    return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
+    return this.#buffer.readBigUInt64BE(this.#take(8));
   }
 
   /** A view into the bytes being read, not a copy. */
   readBytes(): Uint8Array {
-    return this.#take(this.readVarint());
+    const start = this.#take(this.readVarint());
+    return this.#bytes.subarray(start, this.#at);
   }
 
   readString(): string {
-    const bytes = this.readBytes();
+    const start = this.#take(this.readVarint());
+    if (this.#isShortAscii(start, this.#at)) return this.#buffer.toString("latin1", start, this.#at);
     try {
-      return UTF8_DECODER.decode(bytes);
+      return UTF8_DECODER.decode(this.#bytes.subarray(start, this.#at));
     } catch (cause) {
       throw new MalformedBytesError("a string is not UTF-8", { cause });
     }
@@ -126,10 +151,17 @@ export class ByteReader {
     if (!this.isAtEnd) throw new MalformedBytesError(`${this.#bytes.length - this.#at} bytes follow the value`);
   }
 
-  #take(length: number): Uint8Array {
+  /** Passes over `length` bytes. @returns where they begin. */
+  #take(length: number): number {
     if (length > this.#bytes.length - this.#at) throw new MalformedBytesError("a value ends early");
     const start = this.#at;
     this.#at += length;
-    return this.#bytes.subarray(start, this.#at);
+    return start;
+  }
+
+  #isShortAscii(start: number, end: number): boolean {
+    if (end - start > SHORT_TEXT_MAX) return false;
+    for (let at = start; at < end; at += 1) if ((this.#bytes[at] ?? 0) > 0x7f) return false;
+    return true;
   }
 }

@@ -47,7 +47,10 @@ export class VersionVector {
 
   /** Whether every dot of `other` is held here. */
   covers(other: VersionVector): boolean {
-    return other.entries().every((entry) => this.coversEntry(entry));
+    for (const [origin, { upto, beyond }] of other.#progress) {
+      if (!this.coversEntry({ origin, upto, beyond })) return false;
+    }
+    return true;
   }
 
   /** As `covers`, of one origin. */
@@ -80,11 +83,13 @@ export class VersionVector {
   }
 
   merge(other: VersionVector): void {
-    for (const entry of other.entries()) this.#take(entry);
+    for (const [origin, { upto, beyond }] of other.#progress) this.#take({ origin, upto, beyond });
   }
 
   clone(): VersionVector {
-    return VersionVector.from(this.entries());
+    const copy = new VersionVector();
+    for (const [origin, { upto, beyond }] of this.#progress) copy.#progress.set(origin, { upto, beyond: [...beyond] });
+    return copy;
   }
 
   /** In the order of the origins, so that equal vectors have equal entries. Origins of which nothing is held are left out. */

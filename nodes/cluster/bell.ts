@@ -12,29 +12,29 @@ export class Bell {
 
   /** Resolves at a ring, or when `signal` aborts, and never rejects. */
   async rung(signal: AbortSignal): Promise<void> {
-    await this.#wait(signal);
+    if (!this.#isRung && !signal.aborted) await this.#wait(signal);
+    this.#isRung = false;
   }
 
   /** As `rung`, and after `delayMs`, rounded up, at the latest. */
   async rungWithin(timers: Timers, delayMs: number, signal: AbortSignal): Promise<void> {
-    const timer = timers.after(Math.ceil(delayMs), () => this.#wake?.());
-    try {
+    if (!this.#isRung && !signal.aborted) {
+      const timer = timers.after(Math.ceil(delayMs), () => this.#wake?.());
       await this.#wait(signal);
-    } finally {
       timer.cancel();
     }
+    this.#isRung = false;
   }
 
   async #wait(signal: AbortSignal): Promise<void> {
-    if (!this.#isRung && !signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<undefined>();
-      const wake = (): void => resolve(undefined);
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        signal.removeEventListener("abort", wake);
+        this.#wake = undefined;
+        resolve();
+      };
       this.#wake = wake;
-      signal.addEventListener("abort", wake, { once: true });
-      await promise;
-      signal.removeEventListener("abort", wake);
-      this.#wake = undefined;
-    }
-    this.#isRung = false;
+      signal.addEventListener("abort", wake);
+    });
   }
 }

@@ -13,6 +13,9 @@ import type { Key, KeySpan } from "./keys.ts";
 export type Row = { readonly key: Uint8Array; readonly value: Uint8Array };
 export type RowsOptions = { readonly reverse?: boolean; readonly limit?: number };
 
+/** Rows that many turns look at are smaller: counters, clocks, origins, registers. */
+const READ_BYTES_KEPT_MAX = 1024;
+
 export type View = {
   readonly get: (key: Key) => Promise<Uint8Array | undefined>;
   /** In key order, or against it. */
@@ -43,6 +46,10 @@ async function* unsealed(entries: AsyncIterable<Row>): AsyncIterable<Row> {
 
 export class Overlay implements View {
   readonly #below: View;
+  /** This one, and those that it lies on. */
+  readonly #layers: readonly Overlay[];
+  /** What the lowest of them lies on. */
+  readonly #store: View;
   /** By the key's bytes as Latin-1 text, whose order is that of the bytes. `undefined` hides a row below. */
   readonly #writes = new Map<string, Uint8Array | undefined>();
   /** The names of writes by what stands before their first zero byte, so that a scan of one repository or digest passes over the rest of a large batch. */
@@ -50,8 +57,14 @@ export class Overlay implements View {
   /** Registers that differ from those below, by their key; a row may change without its register. */
   readonly #replaced = new Map<string, Replacement>();
 
+  /** Small rows of the store that were read through here, present or not: nobody else writes while this lies over it. */
+  readonly #read: Map<string, Uint8Array | undefined>;
+
   constructor(below: View) {
     this.#below = below;
+    this.#layers = below instanceof Overlay ? [this, ...below.#layers] : [this];
+    this.#store = below instanceof Overlay ? below.#store : below;
+    this.#read = below instanceof Overlay ? below.#read : new Map<string, Uint8Array | undefined>();
   }
 
   get isEmpty(): boolean {
@@ -60,7 +73,12 @@ export class Overlay implements View {
 
   async get(key: Key): Promise<Uint8Array | undefined> {
     const name = key.toString("latin1");
-    return this.#writes.has(name) ? this.#writes.get(name) : await this.#below.get(key);
+    // Overlays lie on overlays, and one promise each would be most of what a read costs.
+    for (const layer of this.#layers) if (layer.#writes.has(name)) return layer.#writes.get(name);
+    if (this.#read.has(name)) return this.#read.get(name);
+    const value = await this.#store.get(key);
+    if (value === undefined || value.length <= READ_BYTES_KEPT_MAX) this.#read.set(name, value);
+    return value;
   }
 
   async *rows(span: KeySpan, options: RowsOptions = {}): AsyncIterable<Row> {
@@ -154,9 +172,9 @@ export class Overlay implements View {
 
 /** The letter and the first part of a key. */
 function groupOf(name: string): string | undefined {
-  // A span that covers one whole group ends in a one where its keys have the zero.
-  const end = name.split("").findIndex((character) => character <= "\x01");
-  return end < 0 ? undefined : name.slice(0, end);
+  // A span that covers one whole group ends in a one where its keys have the zero. Read once for every write: no array.
+  for (let end = 0; end < name.length; end += 1) if (name.charCodeAt(end) <= 1) return name.slice(0, end);
+  return undefined;
 }
 
 function comesBefore(own: string | undefined, below: string, isReverse: boolean): boolean {
