@@ -16,8 +16,8 @@ export class SimTelemetry implements Telemetry {
     return this.#told;
   }
 
-  readonly log = (level: LogLevel, event: string, fields: LogFields = {}): void => {
-    this.#told.push({ level, event, fields });
+  readonly log = (level: LogLevel, event: string, fields: LogFields | (() => LogFields) = {}): void => {
+    this.#told.push({ level, event, fields: typeof fields === "function" ? fields() : fields });
   };
 
   readonly count = (metric: CounterName, labels: Labels, amount = 1): void => {

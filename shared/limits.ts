@@ -75,6 +75,20 @@ export const KEEP_ALIVE_MS = 75_000;
 
 export const BLOB_READ_CHUNK_BYTES = 256 * KIB;
 
+/** Rows of the metadata store that were read or written lately. */
+export const ROW_MEMORY_BYTES_MAX = 16 * MIB;
+/** Manifests that were pulled lately, with their bytes. */
+export const MANIFEST_MEMORY_BYTES_MAX = 32 * MIB;
+/** Who has which blob, as asked lately. */
+export const BLOB_LINK_MEMORY_BYTES_MAX = 8 * MIB;
+/** Blobs that are answered from memory at their first reading, and at their second. */
+export const SMALL_BLOB_BYTES_MAX = 64 * KIB;
+export const MEDIUM_BLOB_BYTES_MAX = MIB;
+/** Bytes of blobs that were read lately. */
+export const BLOB_MEMORY_BYTES_MAX = 64 * MIB;
+/** Blobs of medium size that were read once lately. */
+export const BLOBS_SEEN_ONCE_MAX = 4_096;
+
 /** Versions of the protocol between nodes that this one speaks; two nodes need one in common. */
 export const PROTOCOL_VERSION_MIN = 1;
 export const PROTOCOL_VERSION_MAX = 1;
@@ -176,6 +190,8 @@ invariant(
 );
 invariant(Number.isInteger(AUDIT_GROUPS), "every audit lane belongs to one group");
 invariant(AUDIT_LANE_REGISTERS_MAX * 16 < RPC_MESSAGE_BYTES_MAX, "the fingerprints of a lane fit in a message");
+invariant(MANIFEST_BYTES_MAX * 2 < MANIFEST_MEMORY_BYTES_MAX, "the largest manifest does not push out all others");
+invariant(MEDIUM_BLOB_BYTES_MAX * 8 < BLOB_MEMORY_BYTES_MAX, "a blob of medium size does not push out all others");
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
 // A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
 invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");

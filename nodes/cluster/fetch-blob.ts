@@ -34,6 +34,8 @@ export type FetchedBlob = {
   readonly size: number;
   /** `local` when the bytes lie here already, and only the right to show them had to be asked for elsewhere. */
   readonly source: FetchedFrom;
+  /** The whole of it, when it lies in memory. */
+  readonly bytes?: Uint8Array;
   /**
    * The bytes of `span`, each chunk valid until the next is asked for. Waits for bytes that are still on their way. The
    * last chunk comes only when the whole blob is verified and durable.
@@ -183,6 +185,7 @@ export function localBlob(telemetry: Telemetry, stored: StoredBlob): FetchedBlob
   telemetry.count("meridian_blob_source_total", { source: "local" });
   return {
     size: stored.size,
+    ...(stored.bytes === undefined ? {} : { bytes: stored.bytes }),
     source: "local",
     read: (span) => stored.read(span),
     close: async () => await stored.close(),

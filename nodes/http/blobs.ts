@@ -6,8 +6,9 @@ import { RegistryError } from "../../shared/errors.ts";
 import { OCTET_STREAM } from "../../shared/media-types.ts";
 import { parseRepositoryName } from "../../shared/reference.ts";
 import type { ByteSpan } from "../ports/disk.ts";
+import type { BlobSeen } from "../registry/head-blob.ts";
 import type { PulledBlob } from "../registry/pull-blob.ts";
-import { type Call, type Desk, headerOf, placeholder } from "./call.ts";
+import { type Call, type Desk, headerOf, type PlainRead, placeholder } from "./call.ts";
 import { allowsRange, entityTagOf, judgeRead, preconditionFailed } from "./entity-tag.ts";
 import { versionHeader } from "./meridian-headers.ts";
 import { type Body, emptyReply, type Headers, type Reply, withHeaders } from "./reply.ts";
@@ -26,19 +27,41 @@ export async function getBlob(call: Call, { operations }: Desk): Promise<Reply> 
   return reply;
 }
 
+/** Only the whole of it: a range takes the long way. */
+export function blobAtHand(read: PlainRead, { operations }: Desk): Reply | undefined {
+  const repo = parseRepositoryName(placeholder(read, "name"));
+  const digest = parseDigest(placeholder(read, "digest"));
+  if (judgeRead(read.headers, digest) !== "proceed") return undefined;
+  const bytes = operations.pullBlob.atHand(repo, digest);
+  if (bytes === undefined) return undefined;
+  return { status: 200, headers: { ...headersOf(digest, "local"), ...CONTENT }, body: { kind: "bytes", bytes } };
+}
+
+export function blobHeadAtHand(read: PlainRead, { operations }: Desk): Reply | undefined {
+  const repo = parseRepositoryName(placeholder(read, "name"));
+  const digest = parseDigest(placeholder(read, "digest"));
+  if (judgeRead(read.headers, digest) !== "proceed") return undefined;
+  const seen = operations.headBlob.atHand(repo, digest);
+  return seen === undefined ? undefined : described(seen, digest);
+}
+
+function described({ size, source }: BlobSeen, digest: Digest): Reply {
+  const headers = { ...headersOf(digest, source), ...CONTENT };
+  return { status: 200, headers, body: { kind: "described", length: size } };
+}
+
 export async function headBlob(call: Call, { operations }: Desk): Promise<Reply> {
   const repo = parseRepositoryName(placeholder(call, "name"));
   const digest = parseDigest(placeholder(call, "digest"));
   try {
-    const { size, source } = await operations.headBlob.run(repo, digest, call.signal);
-    const headers = headersOf(digest, source);
+    const seen = await operations.headBlob.run(repo, digest, call.signal);
     switch (judgeRead(call.headers, digest)) {
       case "failed":
         throw preconditionFailed(digest);
       case "not-modified":
-        return emptyReply(304, headers);
+        return emptyReply(304, headersOf(digest, seen.source));
       case "proceed":
-        return { status: 200, headers: { ...headers, ...CONTENT }, body: { kind: "described", length: size } };
+        return described(seen, digest);
     }
   } catch (error) {
     if (!isKnownElsewhere(error)) throw error;

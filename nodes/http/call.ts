@@ -42,6 +42,9 @@ export type Listener = "registry" | "ops";
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type Method = (typeof METHODS)[number];
 
+/** As much of a request as an answer at hand may depend on: no query, no body, no range, nothing to wait for. */
+export type PlainRead = Pick<Call, "placeholders" | "headers">;
+
 export type Route = {
   readonly method: Method;
   /** `<word>` stands for one segment, `<name>` for one or more; a slash at the end may be left out. */
@@ -49,10 +52,12 @@ export type Route = {
   readonly access: AccessKind;
   readonly listeners: readonly Listener[];
   readonly answer: (call: Call, desk: Desk) => Promise<Reply> | Reply;
+  /** What `answer` would say to a plain read, when it takes no waiting to say it. `undefined`, or a throw, asks `answer`. */
+  readonly atHand?: (read: PlainRead, desk: Desk) => Reply | undefined;
 };
 
 /** What stood in the place of `<word>`. */
-export function placeholder(call: Call, word: string): string {
+export function placeholder(call: Pick<Call, "placeholders">, word: string): string {
   const text = call.placeholders.get(word);
   invariant(text !== undefined, "a handler asks for placeholders of its own path");
   return text;

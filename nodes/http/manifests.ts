@@ -10,7 +10,8 @@ import {
   type RepositoryName,
   type Tag,
 } from "../../shared/reference.ts";
-import { type Call, type Desk, placeholder } from "./call.ts";
+import type { PulledManifest } from "../registry/pull-manifest.ts";
+import { type Call, type Desk, type PlainRead, placeholder } from "./call.ts";
 import { expectNoEncoding } from "./content-encoding.ts";
 import {
   entityTagOf,
@@ -27,16 +28,25 @@ import { bytesReply, emptyReply, type Reply } from "./reply.ts";
 export async function getManifest(call: Call, { operations }: Desk): Promise<Reply> {
   const repo = parseRepositoryName(placeholder(call, "name"));
   const reference = referenceToRead(placeholder(call, "reference"));
-  const { digest, mediaType, bytes, token } = await operations.pullManifest.run(repo, reference);
+  return replyWith(await operations.pullManifest.run(repo, reference), call);
+}
 
-  const headers = { "Docker-Content-Digest": digest, ETag: entityTagOf(digest), ...versionHeader(token) };
-  switch (judgeRead(call.headers, digest)) {
+export function manifestAtHand(read: PlainRead, { operations }: Desk): Reply | undefined {
+  const repo = parseRepositoryName(placeholder(read, "name"));
+  const reference = referenceToRead(placeholder(read, "reference"));
+  const pulled = operations.pullManifest.atHand(repo, reference);
+  return pulled === undefined ? undefined : replyWith(pulled, read);
+}
+
+function replyWith({ digest, mediaType, bytes, token }: PulledManifest, { headers }: PlainRead): Reply {
+  const validators = { "Docker-Content-Digest": digest, ETag: entityTagOf(digest), ...versionHeader(token) };
+  switch (judgeRead(headers, digest)) {
     case "failed":
       throw preconditionFailed(digest);
     case "not-modified":
-      return emptyReply(304, headers);
+      return emptyReply(304, validators);
     case "proceed":
-      return bytesReply(200, { ...headers, "Content-Type": mediaType }, bytes);
+      return bytesReply(200, { ...validators, "Content-Type": mediaType }, bytes);
   }
 }
 

@@ -7,17 +7,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 import { RegistryError } from "../../shared/errors.ts";
-import { BODY_IDLE_MS_MAX, HEADERS_MAX, PIPELINED_REQUESTS_MAX } from "../../shared/limits.ts";
+import { BODY_IDLE_MS_MAX, PIPELINED_REQUESTS_MAX } from "../../shared/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
-import { CLIENT_GONE, recordOutcome } from "./access-log.ts";
+import { AccessLog, CLIENT_GONE } from "./access-log.ts";
 import { type Call, type Desk, headerOf, type Listener, type Route } from "./call.ts";
+import { problemWithHead } from "./judge-head.ts";
 import { emptyReply, type Headers, type Reply, withHeaders } from "./reply.ts";
 import { isFault, replyToError } from "./reply-error.ts";
 import { ClientGoneError, RequestBody } from "./request-body.ts";
 import type { RouteTable } from "./route-table.ts";
 import { sendReply, type Wire } from "./send-reply.ts";
+import { ShortWay } from "./short-way.ts";
 import { parseTarget, type Target } from "./target.ts";
 
 export type ReceptionDeps = {
@@ -38,7 +40,7 @@ const NAMESPACE = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 const ANONYMOUS = "anonymous";
 
 /** One request, as it came in. */
-export type Arrival = {
+type Arrival = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Before anybody rewrote or decoded it. */
@@ -68,10 +70,16 @@ export class Reception {
   readonly #lines = new WeakMap<Socket, Line>();
   /** Answers that the refusal of their connection waits for. */
   readonly #awaited = new WeakSet<ServerResponse>();
+  readonly #accessLog: AccessLog;
+  readonly #shortWay: ShortWay;
   #isClosing = false;
 
   constructor(deps: ReceptionDeps) {
     this.#deps = deps;
+    const { listener, table, desk, clock, telemetry } = deps;
+    this.#accessLog = new AccessLog(listener, telemetry);
+    const commonFields = Object.entries(this.#headersFor("/v2/")).flat();
+    this.#shortWay = new ShortWay({ table, desk, clock, accessLog: this.#accessLog, commonFields });
   }
 
   /** From now on every answer is the last on its connection. */
@@ -112,11 +120,12 @@ export class Reception {
 
   /**
    * Requests that came in one breath are answered one after another: begun all at once, a few connections would hold
-   * thousands of files and buffers for a client that reads nothing. Never rejects.
+   * thousands of files and buffers for a client that reads nothing.
    */
-  async receive(arrival: Arrival): Promise<void> {
+  receive(arrival: Arrival): void {
     const { socket } = arrival.request;
     const line = this.#lines.get(socket) ?? { tail: Promise.resolve(), length: 0 };
+    if (line.length === 0 && !this.#isClosing && this.#answerAtOnce(arrival, line)) return;
     if (line.length >= PIPELINED_REQUESTS_MAX) {
       this.#deps.telemetry.count("meridian_http_rejected_total", { reason: "pipeline" });
       socket.destroy();
@@ -130,7 +139,33 @@ export class Reception {
       if (socket.writable) await this.#attend(arrival);
       line.length -= 1;
     });
-    await line.tail;
+  }
+
+  #answerAtOnce({ request, response, rawTarget, isContinueExpected }: Arrival, line: Line): boolean {
+    if (isContinueExpected) return false;
+    const sent = this.#shortWay.answer(request, response, rawTarget);
+    if (sent === "not") return false;
+    this.#answering.set(request.socket, response);
+    if (sent === "in-part") this.#hold(request.socket, response, line);
+    return true;
+  }
+
+  /** What comes next on the connection waits until the system has taken the answer; a reader that stands still is given up. */
+  #hold(socket: Socket, response: ServerResponse, line: Line): void {
+    const { timers, telemetry, idleMs = BODY_IDLE_MS_MAX } = this.#deps;
+    const taken = Promise.withResolvers<undefined>();
+    const timer = timers.after(idleMs, () => {
+      telemetry.log("debug", "a client stopped reading");
+      socket.destroy();
+    });
+    response.once("close", () => {
+      timer.cancel();
+      line.length -= 1;
+      taken.resolve(undefined);
+    });
+    this.#lines.set(socket, line);
+    line.length += 1;
+    line.tail = line.tail.then(async () => await taken.promise);
   }
 
   async #attend(arrival: Arrival): Promise<void> {
@@ -152,7 +187,7 @@ export class Reception {
   }
 
   async #receive(arrival: Arrival, signal: AbortSignal): Promise<void> {
-    const { clock, telemetry, listener } = this.#deps;
+    const { clock } = this.#deps;
     const { request, rawTarget } = arrival;
     const startedMs = clock.monotonicMs();
     const wire = this.#wireOf(arrival, signal);
@@ -163,8 +198,7 @@ export class Reception {
     const { route, placeholders } = answered;
     const { receivedBytes } = wire.body;
     const durationMs = clock.monotonicMs() - startedMs;
-    const outcome = { listener, request, rawTarget, route, placeholders, receivedBytes, durationMs, ...delivered };
-    recordOutcome(outcome, telemetry);
+    this.#accessLog.record({ request, rawTarget, route, placeholders, receivedBytes, durationMs, ...delivered });
   }
 
   #begin(leaving: AbortController): void {
@@ -214,7 +248,7 @@ export class Reception {
     if (isGone(error, wire)) return await abandon(reply, wire);
     if (error !== undefined && isFault(error)) this.#tellFault("a request failed", route, error);
     try {
-      const sentBytes = await sendReply(withHeaders(reply, this.#headersFor(arrival)), wire);
+      const sentBytes = await sendReply(withHeaders(reply, this.#headersFor(arrival.rawTarget)), wire);
       return { status: reply.status, code: codeOf(error), sentBytes };
     } catch (failure) {
       if (isGone(failure, wire)) return await abandon(emptyReply(reply.status), wire);
@@ -229,7 +263,7 @@ export class Reception {
     }
   }
 
-  #headersFor({ rawTarget }: Arrival): Headers {
+  #headersFor(rawTarget: string): Headers {
     const { node, region } = this.#deps.desk.self;
     return {
       "Meridian-Node": node,
@@ -266,35 +300,6 @@ export class Reception {
   #showInFlight(): void {
     this.#deps.telemetry.set("meridian_http_in_flight_requests", {}, this.#underWay.size);
   }
-}
-
-type HeadProblem = { readonly reason: string; readonly status: number; readonly message: string };
-
-function problemWithHead({
-  rawHeaders,
-  httpVersionMajor,
-  httpVersionMinor,
-  headers,
-}: IncomingMessage): HeadProblem | undefined {
-  // Node's parser knows a 0.9 and a 2.0 as well, and reads both like 1.1.
-  if (httpVersionMajor !== 1) return { reason: "malformed", status: 400, message: "only HTTP/1.1 is spoken here" };
-  // Names and values take turns.
-  const names = rawHeaders.filter((_, index) => index % 2 === 0);
-  if (names.length > HEADERS_MAX) {
-    return { reason: "headers", status: 431, message: `more than ${HEADERS_MAX} headers` };
-  }
-
-  const hosts = names.filter((name) => name.toLowerCase() === "host").length;
-  const isHostNeeded = httpVersionMinor > 0;
-  if (hosts > 1 || (hosts === 0 && isHostNeeded)) {
-    return { reason: "host", status: 400, message: hosts > 1 ? "more than one Host" : "no Host" };
-  }
-
-  const coding = headers["transfer-encoding"];
-  if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") {
-    return { reason: "headers", status: 400, message: "Transfer-Encoding other than chunked is not supported" };
-  }
-  return undefined;
 }
 
 function unknownEndpoint(): RegistryError {

@@ -15,11 +15,11 @@ import {
   postVerify,
   postWait,
 } from "./api.ts";
-import { deleteBlob, getBlob, headBlob } from "./blobs.ts";
+import { blobAtHand, blobHeadAtHand, deleteBlob, getBlob, headBlob } from "./blobs.ts";
 import type { Listener, Route } from "./call.ts";
 import { livez, metricsPage, readyz, regionHealth, startupz } from "./health.ts";
 import { base, discover, getCatalog, getReferrers, getTags } from "./listings.ts";
-import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
+import { deleteManifest, getManifest, manifestAtHand, putManifest } from "./manifests.ts";
 import { openApi } from "./open-api.ts";
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./uploads.ts";
 import { welcome } from "./welcome.ts";
@@ -50,11 +50,11 @@ export const ROUTES: readonly Route[] = [
   /* 13 */ { method: "GET",    path: UPLOAD,           access: "push",    listeners: REGISTRY, answer: getUpload },
   /*    */ { method: "HEAD",   path: UPLOAD,           access: "push",    listeners: REGISTRY, answer: getUpload },
   /* 14 */ { method: "DELETE", path: UPLOAD,           access: "push",    listeners: REGISTRY, answer: deleteUpload },
-  /*  2 */ { method: "GET",    path: BLOB,             access: "pull",    listeners: REGISTRY, answer: getBlob },
-  /*    */ { method: "HEAD",   path: BLOB,             access: "pull",    listeners: REGISTRY, answer: headBlob },
+  /*  2 */ { method: "GET",    path: BLOB,             access: "pull",    listeners: REGISTRY, answer: getBlob,        atHand: blobAtHand },
+  /*    */ { method: "HEAD",   path: BLOB,             access: "pull",    listeners: REGISTRY, answer: headBlob,       atHand: blobHeadAtHand },
   /* 10 */ { method: "DELETE", path: BLOB,             access: "delete",  listeners: REGISTRY, answer: deleteBlob },
-  /*  3 */ { method: "GET",    path: MANIFEST,         access: "pull",    listeners: REGISTRY, answer: getManifest },
-  /*    */ { method: "HEAD",   path: MANIFEST,         access: "pull",    listeners: REGISTRY, answer: getManifest },
+  /*  3 */ { method: "GET",    path: MANIFEST,         access: "pull",    listeners: REGISTRY, answer: getManifest,    atHand: manifestAtHand },
+  /*    */ { method: "HEAD",   path: MANIFEST,         access: "pull",    listeners: REGISTRY, answer: getManifest,    atHand: manifestAtHand },
   /*  7 */ { method: "PUT",    path: MANIFEST,         access: "push",    listeners: REGISTRY, answer: putManifest },
   /*  9 */ { method: "DELETE", path: MANIFEST,         access: "delete",  listeners: REGISTRY, answer: deleteManifest },
   /*  8 */ { method: "GET",    path: TAGS,             access: "pull",    listeners: REGISTRY, answer: getTags },

@@ -94,25 +94,16 @@ async function open(listener: Listener, { host, port }: HostPort, desk: Desk, de
   const { clock, timers, telemetry, idleMs } = deps;
   const reception = new Reception({ listener, table, desk, clock, timers, telemetry, idleMs });
   const app = createApp(deps, (error, socket) => answerMalformed(error, socket, { reception, timers, telemetry }));
-  const continuing = new WeakSet<IncomingMessage>();
-
-  app.addHook("onRequest", async (request, reply) => {
-    reply.hijack();
-    await reception.receive({
-      request: request.raw,
-      response: reply.raw,
-      rawTarget: request.originalUrl,
-      isContinueExpected: continuing.has(request.raw),
-    });
-  });
+  const take = (request: IncomingMessage, response: ServerResponse, isContinueExpected: boolean): void =>
+    reception.receive({ request, response, rawTarget: request.url ?? "", isContinueExpected });
+  // In the place of fastify's own listener: what it does for a request is done here, and would be paid for twice.
+  app.server.removeAllListeners("request");
+  app.server.on("request", (request: IncomingMessage, response: ServerResponse) => take(request, response, false));
   // A request with `Expect` is one like any other; only its body is not on its way before it is asked for.
-  app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
-    continuing.add(request);
-    app.routing(request, response);
-  });
-  app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-    app.routing(request, response);
-  });
+  app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => take(request, response, true));
+  app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
+    take(request, response, false),
+  );
   app.server.on("connect", (_request: IncomingMessage, socket: Socket) => refuseConnect(socket, { reception, timers }));
   // Out of file handles, say: the connection is lost and the listener is not.
   app.server.on("error", (cause: Error) => telemetry.log("error", "a listener failed", { listener, cause }));
@@ -129,8 +120,6 @@ function createApp(
 ): FastifyInstance {
   return fastify({
     logger: false,
-    // Fastify's router sees this and nothing else.
-    rewriteUrl: () => "/",
     requestTimeout: 0,
     connectionTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,

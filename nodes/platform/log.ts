@@ -45,7 +45,9 @@ export function createLog({ level, bound = {}, write }: LogOptions): Log {
 
 function logBy(logger: Logger, flush: () => void): Log {
   return {
-    log: (level, event, fields = {}) => logger[level](fields, event),
+    log: (level, event, fields = {}) => {
+      if (logger.isLevelEnabled(level)) logger[level](typeof fields === "function" ? fields() : fields, event);
+    },
     with: (fields) => logBy(logger.child(fields), flush),
     flush,
   };

@@ -38,6 +38,8 @@ export type Staging = {
 
 export type StoredBlob = {
   readonly size: number;
+  /** The whole of it, when it lies in memory already. */
+  readonly bytes?: Uint8Array;
   /** Bytes of `span`, in chunks as `Staging.read` gives them. */
   readonly read: (span: ByteSpan) => AsyncIterable<Uint8Array>;
   readonly close: () => Promise<void>;

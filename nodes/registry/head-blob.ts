@@ -4,11 +4,16 @@ import type { RepositoryName } from "../../shared/reference.ts";
 import type { MetadataReader } from "../storage/metadata-reader.ts";
 import type { AskNearPeers } from "./ask-near-peers.ts";
 import { standingOf } from "./blob-standing.ts";
+import type { HeldBlobs } from "./held-blobs.ts";
 import type { BlobSource } from "./pull-blob.ts";
 
 export type BlobSeen = { readonly size: number; readonly source: BlobSource };
 
-export type HeadBlobDeps = { readonly reader: MetadataReader; readonly askNearPeers: Pick<AskNearPeers, "run"> };
+export type HeadBlobDeps = {
+  readonly reader: MetadataReader;
+  readonly held: HeldBlobs;
+  readonly askNearPeers: Pick<AskNearPeers, "run">;
+};
 
 /**
  * Tells of a blob without moving a byte of it.
@@ -24,15 +29,22 @@ export class HeadBlob {
     this.#deps = deps;
   }
 
+  /** When it takes no waiting. */
+  atHand(repo: RepositoryName, digest: Digest): BlobSeen | undefined {
+    const size = this.#deps.held.peek(repo, digest);
+    return size === undefined ? undefined : { size, source: "local" };
+  }
+
   /** @throws {RegistryError} `BLOB_UNKNOWN`, with the detail `known` when only its holders are out of reach. */
   async run(repo: RepositoryName, digest: Digest, signal: AbortSignal): Promise<BlobSeen> {
-    const { reader, askNearPeers } = this.#deps;
+    const { reader, held, askNearPeers } = this.#deps;
+    const heldBytes = await held.sizeOf(repo, digest);
+    if (heldBytes !== undefined) return { size: heldBytes, source: "local" };
+
     const standing = await standingOf(reader, repo, digest);
     if (standing === "removed") throw new RegistryError("BLOB_UNKNOWN", { digest });
     const isLinked = standing === "linked";
     const size = await reader.blobSize(digest);
-    if (isLinked && size !== undefined) return { size, source: "local" };
-
     const elsewhere = (await askNearPeers.run(repo, [digest], signal)).get(digest);
     if (elsewhere === undefined || !(isLinked || elsewhere.isLinked)) {
       throw new RegistryError("BLOB_UNKNOWN", isLinked ? { digest, known: true } : { digest });

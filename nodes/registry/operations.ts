@@ -15,6 +15,7 @@ import { DeleteBlob } from "./delete-blob.ts";
 import { DeleteManifest } from "./delete-manifest.ts";
 import { DescribeCluster } from "./describe-cluster.ts";
 import { HeadBlob } from "./head-blob.ts";
+import { HeldBlobs } from "./held-blobs.ts";
 import { ListConflicts } from "./list-conflicts.ts";
 import { ListHistory } from "./list-history.ts";
 import { ListReferrers } from "./list-referrers.ts";
@@ -28,7 +29,7 @@ import { PullManifest } from "./pull-manifest.ts";
 import { PushBlob } from "./push-blob.ts";
 import { PushManifest } from "./push-manifest.ts";
 
-/** Everything that a client can ask of a node. Each is one class with one method, `run`. */
+/** Everything that a client can ask of a node. Each is one class with one method, `run`; the most asked also say what is `atHand`. */
 export type Operations = {
   readonly pullManifest: PullManifest;
   readonly pushManifest: PushManifest;
@@ -77,14 +78,16 @@ export function createOperations(deps: OperationsDeps): Operations {
   const { metadata, blobs, uploads, fetchBlob, probeMiss, cluster, clusterView, verifyState, timers, telemetry } = deps;
   const { reader } = metadata;
   const self: NodeIdentity = metadata.self;
+  const rows = metadata.rowSource();
+  const held = new HeldBlobs({ rows });
   const askNearPeers = new AskNearPeers({ cluster, reader, timers });
   return {
-    pullManifest: new PullManifest({ reader, probeMiss }),
+    pullManifest: new PullManifest({ reader, rows, probeMiss }),
     pushManifest: new PushManifest({ metadata, askNearPeers, probeMiss }),
     deleteManifest: new DeleteManifest({ metadata, probeMiss }),
 
-    headBlob: new HeadBlob({ reader, askNearPeers }),
-    pullBlob: new PullBlob({ reader, blobs, fetchBlob, telemetry }),
+    headBlob: new HeadBlob({ reader, held, askNearPeers }),
+    pullBlob: new PullBlob({ reader, held, blobs, fetchBlob, telemetry }),
     pushBlob: new PushBlob({ uploads }),
     mountBlob: new MountBlob({ metadata, askNearPeers }),
     deleteBlob: new DeleteBlob({ metadata, askNearPeers }),

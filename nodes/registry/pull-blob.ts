@@ -6,6 +6,9 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { MetadataReader } from "../storage/metadata-reader.ts";
 import { standingOf } from "./blob-standing.ts";
+import type { HeldBlobs } from "./held-blobs.ts";
+
+const FROM_HERE = Object.freeze({ source: "local" });
 
 export type BlobSource = FetchedFrom;
 /** An open blob. Whoever opened it closes it, read or not. */
@@ -13,7 +16,8 @@ export type PulledBlob = FetchedBlob;
 
 export type PullBlobDeps = {
   readonly reader: MetadataReader;
-  readonly blobs: Pick<Blobs, "open">;
+  readonly held: HeldBlobs;
+  readonly blobs: Pick<Blobs, "open" | "atHand">;
   readonly fetchBlob: Pick<FetchBlob, "open">;
   readonly telemetry: Telemetry;
 };
@@ -29,12 +33,25 @@ export class PullBlob {
     this.#deps = deps;
   }
 
+  /** The bytes of a blob, when it takes no waiting to say that the repository has it and what they are. */
+  atHand(repo: RepositoryName, digest: Digest): Uint8Array | undefined {
+    const size = this.#deps.held.peek(repo, digest);
+    if (size === undefined) return undefined;
+    const bytes = this.#deps.blobs.atHand(digest);
+    if (bytes?.length !== size) return undefined;
+    this.#deps.telemetry.count("meridian_blob_source_total", FROM_HERE);
+    return bytes;
+  }
+
   /** @throws {RegistryError} `BLOB_UNKNOWN`, or `UNAVAILABLE` when it is known and no holder can be reached. */
   async run(repo: RepositoryName, digest: Digest, signal: AbortSignal): Promise<PulledBlob> {
-    const standing = await standingOf(this.#deps.reader, repo, digest);
-    if (standing === "removed") throw new RegistryError("BLOB_UNKNOWN", { digest });
-    const local = standing === "linked" ? await this.#openLocal(digest) : undefined;
-    return local ?? (await this.#deps.fetchBlob.open(repo, digest, signal));
+    const isHeld = (await this.#deps.held.sizeOf(repo, digest)) !== undefined;
+    const local = isHeld ? await this.#openLocal(digest) : undefined;
+    if (local !== undefined) return local;
+    if ((await standingOf(this.#deps.reader, repo, digest)) === "removed") {
+      throw new RegistryError("BLOB_UNKNOWN", { digest });
+    }
+    return await this.#deps.fetchBlob.open(repo, digest, signal);
   }
 
   async #openLocal(digest: Digest): Promise<PulledBlob | undefined> {

@@ -1,11 +1,12 @@
 import { type CausalToken, encodeCausalToken } from "../../shared/causal-token.ts";
 import type { Digest } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
-import { UNAVAILABLE_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
+import { MANIFEST_MEMORY_BYTES_MAX, UNAVAILABLE_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
 import { type Version, winnerOf } from "../../shared/register.ts";
 import type { ProbeMiss } from "../cluster/probe-miss.ts";
 import type { MetadataReader } from "../storage/metadata-reader.ts";
+import { Remembered, type RowSource } from "../storage/remembered.ts";
 
 export type PulledManifest = {
   readonly digest: Digest;
@@ -16,14 +17,27 @@ export type PulledManifest = {
   readonly token: CausalToken | undefined;
 };
 
-export type PullManifestDeps = { readonly reader: MetadataReader; readonly probeMiss: Pick<ProbeMiss, "manifest"> };
+export type PullManifestDeps = {
+  readonly reader: MetadataReader;
+  readonly rows: RowSource;
+  readonly probeMiss: Pick<ProbeMiss, "manifest">;
+};
 
 /** Reads a manifest. What is not here is asked of near peers once: perhaps it was pushed there a moment ago. */
 export class PullManifest {
   readonly #deps: PullManifestDeps;
 
+  readonly #pulled: Remembered<PulledManifest>;
+
   constructor(deps: PullManifestDeps) {
     this.#deps = deps;
+    const options = { bytesMax: MANIFEST_MEMORY_BYTES_MAX, bytesOf: ({ bytes }: PulledManifest) => bytes.length };
+    this.#pulled = new Remembered(deps.rows, options);
+  }
+
+  /** The manifest, when it takes no waiting: the same value each time, as long as nothing about it changes. */
+  atHand(repo: RepositoryName, reference: Reference): PulledManifest | undefined {
+    return this.#pulled.peek(nameOf(repo, reference));
   }
 
   /** @throws {RegistryError} `MANIFEST_UNKNOWN`, or `UNAVAILABLE` when it is known and its bytes cannot be had now. */
@@ -38,15 +52,7 @@ export class PullManifest {
   }
 
   async #read(repo: RepositoryName, reference: Reference): Promise<PulledManifest | undefined> {
-    const { reader } = this.#deps;
-    if (reference.kind === "digest") {
-      const record = await reader.manifest(repo, reference.digest);
-      return record === undefined ? undefined : { ...record, token: undefined };
-    }
-    const tag = await reader.tag(repo, reference.tag);
-    const record = tag === undefined ? undefined : await reader.manifest(repo, tag.digest);
-    if (tag === undefined || record === undefined) return undefined;
-    return { ...record, token: encodeCausalToken([tag.version.dot]) };
+    return await this.#pulled.get(nameOf(repo, reference), async (reader) => await readFrom(reader, repo, reference));
   }
 
   async #refusal(repo: RepositoryName, reference: Reference): Promise<RegistryError> {
@@ -64,6 +70,26 @@ export class PullManifest {
     const winner = winnerOf(await reader.register({ kind: "tag", repo, tag: reference.tag }));
     return winner?.value.kind === "tag" ? winner : undefined;
   }
+}
+
+async function readFrom(
+  reader: MetadataReader,
+  repo: RepositoryName,
+  reference: Reference,
+): Promise<PulledManifest | undefined> {
+  if (reference.kind === "digest") {
+    const record = await reader.manifest(repo, reference.digest);
+    return record === undefined ? undefined : { ...record, token: undefined };
+  }
+  const tag = await reader.tag(repo, reference.tag);
+  const record = tag === undefined ? undefined : await reader.manifest(repo, tag.digest);
+  if (tag === undefined || record === undefined) return undefined;
+  return { ...record, token: encodeCausalToken([tag.version.dot]) };
+}
+
+/** No tag holds the colon that every digest holds, and no repository a space. */
+function nameOf(repo: RepositoryName, reference: Reference): string {
+  return `${repo} ${reference.kind === "tag" ? reference.tag : reference.digest}`;
 }
 
 function toldOf(reference: Reference): { readonly tag?: string; readonly digest?: Digest } {

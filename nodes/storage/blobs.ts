@@ -15,6 +15,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Disk, Staging, StoredBlob } from "../ports/disk.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import { BlobMemory, inMemory, readWhole } from "./blob-memory.ts";
 import { type Metadata, writesEnded } from "./metadata.ts";
 import { newFetchName } from "./staging-names.ts";
 import type { Turn } from "./turn.ts";
@@ -29,23 +30,29 @@ export type BlobsDeps = {
 
 export class Blobs {
   readonly #deps: BlobsDeps;
+  readonly #memory = new BlobMemory();
 
   constructor(deps: BlobsDeps) {
     this.#deps = deps;
+  }
+
+  /** The bytes of a blob that was read lately. The caller has asked the metadata whether it may be shown. */
+  atHand(digest: Digest): Uint8Array | undefined {
+    return this.#memory.get(digest);
   }
 
   /** The blob, when its bytes are here and as long as was promised. The caller closes it. */
   async open(digest: Digest): Promise<StoredBlob | undefined> {
     const size = await this.size(digest);
     if (size === undefined) return undefined;
+    const known = this.#memory.get(digest);
+    if (known !== undefined) return inMemory(known);
     const blob = await this.#deps.disk.open(digest);
-    if (blob?.size === size) return blob;
-
-    await blob?.close();
-    const { telemetry } = this.#deps;
-    telemetry.count("meridian_storage_errors_total", { operation: "open-blob" });
-    telemetry.log("error", "a blob on disk is not what was stored", { digest, size, found: blob?.size ?? "nothing" });
-    return undefined;
+    if (blob?.size !== size) {
+      await blob?.close();
+      return this.#notAsStored(digest, { size, found: blob?.size ?? "nothing" });
+    }
+    return this.#memory.wants(digest, size) ? await this.#openInMemory(digest, blob) : blob;
   }
 
   /** In bytes, when the blob is durable here. */
@@ -88,6 +95,22 @@ export class Blobs {
       turn.storeBlob(digest, size);
       await decide(turn);
     });
+  }
+
+  async #openInMemory(digest: Digest, blob: StoredBlob): Promise<StoredBlob | undefined> {
+    try {
+      const bytes = await readWhole(blob);
+      if (this.#memory.keep(digest, bytes)) return inMemory(bytes);
+    } finally {
+      await blob.close();
+    }
+    return this.#notAsStored(digest, { size: blob.size, found: "other bytes" });
+  }
+
+  #notAsStored(digest: Digest, fields: { readonly size: number; readonly found: number | string }): undefined {
+    const { telemetry } = this.#deps;
+    telemetry.count("meridian_storage_errors_total", { operation: "open-blob" });
+    telemetry.log("error", "a blob on disk is not what was stored", { digest, ...fields });
   }
 
   async #makeDurable(staging: Staging, digest: Digest): Promise<void> {

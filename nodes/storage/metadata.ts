@@ -44,6 +44,8 @@ import * as keys from "./keys.ts";
 import { MergeChange } from "./merge-change.ts";
 import { MetadataReader } from "./metadata-reader.ts";
 import { batchesOf, OpLog, readBatch, readOrigin } from "./op-log.ts";
+import type { RowSource } from "./remembered.ts";
+import { RowMemory } from "./row-memory.ts";
 import {
   type CountersRow,
   decodeCounters,
@@ -57,7 +59,7 @@ import {
   type OriginRow,
 } from "./rows.ts";
 import { Turn } from "./turn.ts";
-import { Overlay, type Row, StoredView } from "./view.ts";
+import { Overlay, type Row, StoredView, type Written } from "./view.ts";
 import { WriteHolds } from "./write-holds.ts";
 
 /** Of an origin and of a nonce. */
@@ -108,11 +110,12 @@ export class Metadata {
   readonly #kv: Kv;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
-  readonly #stored: StoredView;
+  readonly #stored: RowMemory;
   readonly #opLogOpsMax: number;
   readonly #held: VersionVector;
   readonly #random: Random;
   readonly #listeners = new Set<(news: VersionVector) => void>();
+  readonly #writeListeners = new Set<(rows: Written) => void>();
   readonly #touched = new Set<Origin>();
   readonly #auditors = new Set<(replacement: Replacement) => void>();
   #counters: CountersRow;
@@ -132,7 +135,7 @@ export class Metadata {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#telemetry = deps.telemetry;
-    this.#stored = new StoredView(deps.kv);
+    this.#stored = new RowMemory(new StoredView(deps.kv));
     this.#opLogOpsMax = deps.opLogOpsMax ?? OP_LOG_OPS_MAX;
     this.#held = held;
     this.#counters = counters;
@@ -229,6 +232,11 @@ export class Metadata {
           return await merge.storeContent(arrived.digest, arrived.bytes);
       }
     });
+  }
+
+  /** For answers that are kept until the rows they were made of change. */
+  rowSource(): RowSource {
+    return { view: this.#stored, onWritten: (listener) => void this.#writeListeners.add(listener) };
   }
 
   /** What is durable here, as a copy. */
@@ -518,6 +526,9 @@ export class Metadata {
     const startedMs = this.#clock.monotonicMs();
     await this.#kv.commit(batch.sealedWrites());
     this.#telemetry.observe("meridian_kv_commit_duration_seconds", {}, (this.#clock.monotonicMs() - startedMs) / 1000);
+    // Before the turns are answered: nobody who was told of a write may be shown what was there before it.
+    this.#stored.written(batch.written());
+    for (const listener of this.#writeListeners) listener(batch.written());
 
     const progress: VectorEntry[] = [];
     for (const origin of this.#touched) progress.push({ origin, ...(await readOrigin(batch, origin)) });

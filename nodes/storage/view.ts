@@ -16,6 +16,9 @@ export type RowsOptions = { readonly reverse?: boolean; readonly limit?: number 
 /** Rows that many turns look at are smaller: counters, clocks, origins, registers. */
 const READ_BYTES_KEPT_MAX = 1024;
 
+/** Rows by the Latin-1 text of their keys, as they are now; `undefined` for those that are gone. */
+export type Written = Iterable<readonly [string, Uint8Array | undefined]>;
+
 export type View = {
   readonly get: (key: Key) => Promise<Uint8Array | undefined>;
   /** In key order, or against it. */
@@ -135,6 +138,11 @@ export class Overlay implements View {
     for (const replacement of above.#replaced.values()) this.replaced(replacement);
   }
 
+  /** What was written, in no order. */
+  written(): Written {
+    return this.#writes;
+  }
+
   /** Sealed, and in key order so that equal turns make equal batches. */
   sealedWrites(): readonly KvWrite[] {
     return [...this.#writes]
@@ -171,7 +179,7 @@ export class Overlay implements View {
 }
 
 /** The letter and the first part of a key. */
-function groupOf(name: string): string | undefined {
+export function groupOf(name: string): string | undefined {
   // A span that covers one whole group ends in a one where its keys have the zero. Read once for every write: no array.
   for (let end = 0; end < name.length; end += 1) if (name.charCodeAt(end) <= 1) return name.slice(0, end);
   return undefined;

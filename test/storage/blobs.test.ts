@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { digestOf } from "../../shared/digest.ts";
 import { DiskFullError } from "../../shared/disk-errors.ts";
 import { InvariantError } from "../../shared/invariant.ts";
-import { DISK_RESERVE_BYTES } from "../../shared/limits.ts";
+import { DISK_RESERVE_BYTES, SMALL_BLOB_BYTES_MAX } from "../../shared/limits.ts";
 import { parseRepositoryName } from "../../shared/reference.ts";
 import { StoredNode } from "../support/stored-node.ts";
 
@@ -85,6 +85,34 @@ describe("a blob", () => {
         fields: { digest: DIGEST, size: HELLO.length, found: "nothing" },
       },
     ]);
+  });
+
+  test("that has rotted is noticed when it comes into memory, and not shown", async () => {
+    const node = await StoredNode.started();
+    await store(node);
+    await node.disk.remove(DIGEST);
+    const staging = await node.disk.stage("rot");
+    await staging.append(Buffer.from("hello, w0rld"));
+    await staging.commit(DIGEST);
+
+    expect(await node.content(DIGEST)).toBeUndefined();
+    expect(node.blobs.atHand(DIGEST)).toBeUndefined();
+    expect(node.telemetry.read("meridian_storage_errors_total", { operation: "open-blob" })).toBe(1);
+  });
+
+  test("of small size is in memory once it was read, and a larger one when it was read twice", async () => {
+    const node = await StoredNode.started();
+    const large = Buffer.alloc(SMALL_BLOB_BYTES_MAX + 1, "large");
+    const staging = await node.blobs.stage();
+    await staging.append(large);
+    await node.blobs.commit(staging, digestOf(large));
+    await store(node);
+
+    await node.content(DIGEST);
+    await node.content(digestOf(large));
+    expect([node.blobs.atHand(DIGEST), node.blobs.atHand(digestOf(large))]).toEqual([HELLO, undefined]);
+    expect(await node.content(digestOf(large))).toEqual(large);
+    expect(node.blobs.atHand(digestOf(large))).toEqual(large);
   });
 
   test("that has lost bytes is whole again when it is committed again", async () => {

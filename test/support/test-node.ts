@@ -203,8 +203,8 @@ class RecordingTelemetry implements Telemetry {
   openConnections = 0;
   takenConnections = 0;
 
-  readonly log = (_level: string, event: string, { cause }: LogFields = {}): void => {
-    if (event === "a request failed") this.faults.push(cause);
+  readonly log = (_level: string, event: string, fields: LogFields | (() => LogFields) = {}): void => {
+    if (event === "a request failed" && typeof fields === "object") this.faults.push(fields["cause"]);
   };
 
   readonly count = (metric: CounterName, _labels: unknown, amount = 1): void => {

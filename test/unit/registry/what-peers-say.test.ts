@@ -6,6 +6,7 @@ import { SimTelemetry } from "../../../cluster-sim/sim-telemetry.ts";
 import { World } from "../../../cluster-sim/world.ts";
 import { DeleteBlob } from "../../../nodes/registry/delete-blob.ts";
 import { HeadBlob } from "../../../nodes/registry/head-blob.ts";
+import { HeldBlobs } from "../../../nodes/registry/held-blobs.ts";
 import { MountBlob } from "../../../nodes/registry/mount-blob.ts";
 import { PullBlob } from "../../../nodes/registry/pull-blob.ts";
 import { PushManifest } from "../../../nodes/registry/push-manifest.ts";
@@ -53,10 +54,11 @@ test("a deleted blob stays deleted, whatever a region says that has not heard of
   const { metadata, reader, askNearPeers, telemetry } = await afterDelete();
   const unknown = expect.objectContaining({ code: "BLOB_UNKNOWN" });
   const never = async (): Promise<never> => await Promise.reject(new Error("nothing may be fetched"));
-  const blobs = { open: async () => await Promise.resolve(undefined) };
-  const pull = new PullBlob({ reader, blobs, fetchBlob: { open: never }, telemetry });
+  const held = new HeldBlobs({ rows: metadata.rowSource() });
+  const blobs = { open: async () => await Promise.resolve(undefined), atHand: () => undefined };
+  const pull = new PullBlob({ reader, held, blobs, fetchBlob: { open: never }, telemetry });
 
-  await expect(new HeadBlob({ reader, askNearPeers }).run(REPO, digest, NEVER)).rejects.toThrow(unknown);
+  await expect(new HeadBlob({ reader, held, askNearPeers }).run(REPO, digest, NEVER)).rejects.toThrow(unknown);
   await expect(pull.run(REPO, digest, NEVER)).rejects.toThrow(unknown);
   await expect(new DeleteBlob({ metadata, askNearPeers }).run({ repo: REPO, digest, actor }, NEVER)).rejects.toThrow(
     unknown,
