@@ -88,6 +88,14 @@ export class SimKv implements Kv {
     this.#isOpen = true;
   }
 
+  /** Another store with the same entries. */
+  copy(pause: Pause): SimKv {
+    const other = new SimKv(pause);
+    other.#entries = this.#entries;
+    for (const [name, value] of this.#values) other.#values.set(name, value);
+    return other;
+  }
+
   /** Opens the store again after `close`. */
   reopen(): void {
     this.#isOpen = true;

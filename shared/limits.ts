@@ -103,6 +103,10 @@ export const OP_CREDIT_BYTES = MIB;
 /** HTTP/2 window of a pulling client: round trip × bandwidth, 16 MiB fill 612 Mbit/s at 100 ms. */
 export const RPC_WINDOW_BYTES = 16 * MIB;
 
+/** A segment of the journal that has grown to this is full. What is in the last one or two is written again after a crash. */
+export const JOURNAL_SEGMENT_BYTES = 16 * MIB;
+/** The journal is shortened when its batches are as long as its last checkpoint, and at least this. */
+export const JOURNAL_CHECKPOINT_BYTES_MIN = 64 * MIB;
 /** Turns of the writer that may share one synced batch. */
 export const TURNS_PER_COMMIT_MAX = 256;
 /** Ops kept per origin for cheap catch-up; whoever is further behind is served from the live index. */

@@ -196,6 +196,11 @@ export const METRICS = {
     labels: [],
     buckets: BATCH_ITEMS,
   },
+  meridian_journal_checkpoints_total: {
+    type: "counter",
+    help: "Times the journal was shortened to the rows there are.",
+    labels: [],
+  },
   meridian_disk_sync_duration_seconds: {
     type: "histogram",
     help: "From asking for a blob's commit to its name being durable.",

@@ -20,6 +20,7 @@ import { systemRandom } from "../platform/system-random.ts";
 import { SystemTimers } from "../platform/system-timers.ts";
 import { telemetryOf } from "../platform/telemetry.ts";
 import type { Ports } from "../ports/ports.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
 import { createGrpcPeers } from "../rpc/peers.ts";
 import { startPeerServer } from "../rpc/server.ts";
 import { CliError, EXIT } from "./terminal/cli-error.ts";
@@ -64,10 +65,10 @@ function hasLostPort({ listen }: NodeConfig, cause: unknown): boolean {
 
 /** `undo` collects what must be taken back, in reverse order, if a later step fails. */
 async function start(config: NodeConfig, log: Log, undo: (() => Promise<void>)[]): Promise<RunningNode> {
-  const data = await openData(config.data);
-  undo.push(data.close);
   const metrics = new Metrics();
   const telemetry = telemetryOf(log, metrics);
+  const data = await openData(config.data, telemetry);
+  undo.push(data.close);
   const timers = new SystemTimers();
   const ports: Ports = {
     clock: systemClock,
@@ -112,9 +113,9 @@ async function start(config: NodeConfig, log: Log, undo: (() => Promise<void>)[]
   };
 }
 
-async function openData(path: string): Promise<DataDirectory> {
+async function openData(path: string, telemetry: Telemetry): Promise<DataDirectory> {
   try {
-    return await openDataDirectory(path);
+    return await openDataDirectory(path, telemetry);
   } catch (cause) {
     if (!(cause instanceof DataDirectoryError)) throw cause;
     const [what = cause.message, hint = "name another folder with `data:`"] = cause.message.split("; ");

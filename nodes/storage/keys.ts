@@ -16,6 +16,7 @@
  *   I                     name, origin, boot      b digest                a blob that is durable on this node
  *   H                     clock's high water      l repo digest           a blob that was uploaded or mounted
  *   C                     counters, state sum     u id                    an upload session
+ *   J                     how far the journal is in this store             S  acknowledged rows may be missing
  */
 import { type Digest, isDigest } from "../../shared/digest.ts";
 import type { Hlc } from "../../shared/hlc.ts";
@@ -71,6 +72,11 @@ const MANIFEST_LETTER = "m".charCodeAt(0);
 export const SELF: Key = text("I");
 export const CLOCK: Key = text("H");
 export const COUNTERS: Key = text("C");
+export const JOURNAL_MARK: Key = text("J");
+export const SUSPICION: Key = text("S");
+
+/** Every row of the store. */
+export const ALL: KeySpan = { from: Buffer.alloc(0), to: Buffer.from([0xff]) };
 
 export function registerRow(key: RegisterKey): Key {
   switch (key.kind) {

@@ -151,17 +151,22 @@ export class Metadata {
   /**
    * Opens what `deps.kv` holds; in an empty store mints an origin. The boot counter is one higher than at the last
    * start, and durable together with the nonce of this start, when this resolves.
+   *
+   * Also a store that may have lost what was acknowledged gets a new origin: under the old one it could write an op a
+   * second time, with other contents. What it has lost of the old one comes back from peers, like anybody's ops.
    */
   static async open(deps: MetadataDeps, name: NodeName): Promise<Metadata> {
     const stored = new StoredView(deps.kv);
     const row = await stored.get(keys.SELF);
     const last = row === undefined ? undefined : decodeSelf(row);
-    const origin = last?.origin ?? newOrigin(deps.random);
+    const isSuspect = (await stored.get(keys.SUSPICION)) !== undefined;
+    const origin = (isSuspect ? undefined : last?.origin) ?? newOrigin(deps.random);
     const nonce = randomHex(deps.random);
     const self: NodeIdentity = { ...name, origin, boot: (last?.boot ?? 0) + 1, nonce };
 
     const rows = new Overlay(stored);
     rows.put(keys.SELF, encodeSelf(self));
+    if (isSuspect) rows.delete(keys.SUSPICION);
     await deps.kv.commit(rows.sealedWrites());
 
     return new Metadata(deps, self, await readStart(stored));

@@ -2,23 +2,34 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 
+import { Prng } from "../../cluster-sim/prng.ts";
+import { SimJournalFiles } from "../../cluster-sim/sim-journal-files.ts";
 import { SimKv } from "../../cluster-sim/sim-kv.ts";
+import { SimRowStore } from "../../cluster-sim/sim-row-store.ts";
 import { World } from "../../cluster-sim/world.ts";
-import { LevelKv, StoreInUseError } from "../../nodes/platform/level-kv.ts";
-import type { KvWrite } from "../../nodes/ports/kv.ts";
+import { FileJournal } from "../../nodes/platform/file-journal.ts";
+import { LevelStore, levelStoreAt, StoreInUseError } from "../../nodes/platform/level-store.ts";
+import { systemRandom } from "../../nodes/platform/system-random.ts";
+import type { Kv, KvWrite } from "../../nodes/ports/kv.ts";
+import { JournaledKv } from "../../nodes/storage/journaled-kv.ts";
+import { SILENT } from "../support/metadata-fixture.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type KvUnderTest, kvContract } from "./kv-contract.ts";
 
 const WRITE: KvWrite = { kind: "put", key: Buffer.from("key"), value: Buffer.from("value") };
 
-async function openLevel(): Promise<KvUnderTest> {
+/** The store of production: a journal and LevelDB behind it. */
+async function openJournaled(): Promise<KvUnderTest> {
   const folder = await temporaryFolder();
-  const place = join(folder.path, "meta");
-  const stores = [await LevelKv.open(place)];
+  const files = await FileJournal.open(join(folder.path, "journal"));
+  const place = levelStoreAt(join(folder.path, "meta"), () => "today");
+  const open = async (): Promise<Kv> =>
+    await JournaledKv.open({ files, place, random: systemRandom, telemetry: SILENT });
+  const stores = [await open()];
   return {
-    kv: stores[0] ?? (await LevelKv.open(place)),
+    kv: stores[0] ?? (await open()),
     reopen: async () => {
-      const again = await LevelKv.open(place);
+      const again = await open();
       stores.push(again);
       return again;
     },
@@ -27,6 +38,21 @@ async function openLevel(): Promise<KvUnderTest> {
       await folder.remove();
     },
   };
+}
+
+async function openSimulatedJournal(): Promise<KvUnderTest> {
+  const files = new SimJournalFiles();
+  const place = new SimRowStore();
+  const deps = {
+    files,
+    place,
+    random: new Prng("journal"),
+    telemetry: SILENT,
+    segmentBytes: 300,
+    checkpointBytesMin: 900,
+  };
+  const reopen = async (): Promise<Kv> => await JournaledKv.open(deps);
+  return { kv: await reopen(), reopen, dispose: async () => await Promise.resolve() };
 }
 
 async function openSimulated(): Promise<KvUnderTest> {
@@ -38,7 +64,8 @@ async function openSimulated(): Promise<KvUnderTest> {
   return await Promise.resolve({ kv, reopen, dispose: async () => await Promise.resolve() });
 }
 
-kvContract("LevelDB", openLevel);
+kvContract("a journal and LevelDB", openJournaled);
+kvContract("a simulated journal and store", openSimulatedJournal);
 kvContract("the simulated store", openSimulated);
 
 describe("LevelDB's folder", () => {
@@ -55,18 +82,18 @@ describe("LevelDB's folder", () => {
 
   test("has one user: a second is refused until the first has closed", async () => {
     const path = await place();
-    const first = await LevelKv.open(path);
+    const first = await LevelStore.open(path);
 
-    await expect(LevelKv.open(path)).rejects.toThrow(StoreInUseError);
+    await expect(LevelStore.open(path)).rejects.toThrow(StoreInUseError);
     await first.close();
 
-    await (await LevelKv.open(path)).close();
+    await (await LevelStore.open(path)).close();
   });
 
   test("has one user also when several create it at once", async () => {
     const path = await place();
 
-    const opened = await Promise.allSettled(Array.from({ length: 4 }, async () => await LevelKv.open(path)));
+    const opened = await Promise.allSettled(Array.from({ length: 4 }, async () => await LevelStore.open(path)));
 
     const refusals = opened.filter(({ status }) => status === "rejected");
     expect(refusals).toHaveLength(3);
@@ -76,23 +103,23 @@ describe("LevelDB's folder", () => {
 
   test("appears under its name only when it can be opened; what a dead process left of an attempt is swept", async () => {
     const path = await place();
-    const dead = await LevelKv.open(`${path}.0123456789abcdef.new`);
+    const dead = await LevelStore.open(`${path}.0123456789abcdef.new`);
     await dead.close();
 
-    const kv = await LevelKv.open(path);
+    const store = await LevelStore.open(path);
 
     expect(await readdir(join(path, ".."))).toEqual(["meta"]);
-    await kv.close();
+    await store.close();
   });
 
   test("is not made anew when something is missing in it: that would hide the loss", async () => {
     const path = await place();
-    const kv = await LevelKv.open(path);
-    await kv.commit([WRITE]);
-    await kv.close();
+    const store = await LevelStore.open(path);
+    await store.write([WRITE]);
+    await store.close();
     await rm(join(path, "CURRENT"));
 
-    await expect(LevelKv.open(path)).rejects.toThrow("cannot open the metadata store");
+    await expect(LevelStore.open(path)).rejects.toThrow("cannot open the metadata store");
     expect((await stat(path)).isDirectory()).toBe(true);
   });
 });

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 import { DataDirectoryError, openDataDirectory } from "../../nodes/platform/data-directory.ts";
+import { SILENT } from "../support/metadata-fixture.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 test("no timer keeps a process alive that has nothing else to do", async () => {
@@ -24,17 +25,23 @@ test("a data directory is free at once when the process that had it is killed", 
   const root = join(folder.path, "data");
   const child = runScript(`
     import { openDataDirectory } from ${moduleOf("data-directory.ts")};
-    await openDataDirectory(${JSON.stringify(root)});
+    const silent = { log() {}, count() {}, set() {}, observe() {} };
+    await openDataDirectory(${JSON.stringify(root)}, silent);
     process.send("open");
     setInterval(() => undefined, 1_000);
   `);
   await once(child, "message");
-  await expect(openDataDirectory(root)).rejects.toThrow(DataDirectoryError);
+  await expect(openDataDirectory(root, SILENT)).rejects.toThrow(
+    new DataDirectoryError(
+      `the data directory ${root} is in use by another process, with the number ${child.pid}; ` +
+        "stop it, or give this node a directory of its own",
+    ),
+  );
 
   child.kill("SIGKILL");
   await once(child, "exit");
 
-  const data = await openDataDirectory(root);
+  const data = await openDataDirectory(root, SILENT);
   await data.close();
   await folder.remove();
 });

@@ -166,7 +166,7 @@ async function configFor({ cluster, region, ports, join }: Place): Promise<NodeC
 
 /** Opens everything from the ground up, as the process of a node does; what it gives closes it again, from the top down. */
 async function run(config: NodeConfig, clock: Clock, telemetry: Telemetry, patience: Patience): Promise<Running> {
-  const { disk, kv } = await openDataDirectory(config.data);
+  const { disk, kv } = await openDataDirectory(config.data, telemetry);
   const timers = new SystemTimers();
   const { registry, peer } = config.listen;
   const advertise = { registry: `http://${HOST}:${registry.port}`, peer: `${HOST}:${peer.port}` };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { openDataDirectory } from "../../../nodes/platform/data-directory.ts";
+import { SILENT } from "../../support/metadata-fixture.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 describe("a data directory", () => {
@@ -16,21 +17,21 @@ describe("a data directory", () => {
   afterEach(async () => await remove());
 
   test("is made with all it needs, for the node's user alone", async () => {
-    const data = await openDataDirectory(root);
+    const data = await openDataDirectory(root, SILENT);
     await data.close();
 
-    expect(await readdir(root)).toEqual(["blobs", "format.json", "meta", "staging"]);
+    expect(await readdir(root)).toEqual(["blobs", "format.json", "holder.json", "journal", "meta", "staging"]);
     expect((await stat(root)).mode & 0o777).toBe(0o700);
     expect(JSON.parse(await readFile(join(root, "format.json"), "utf8"))).toEqual({ format: 1 });
   });
 
   test("is taken up again as it was left", async () => {
-    const before = await openDataDirectory(root);
+    const before = await openDataDirectory(root, SILENT);
     await before.kv.commit([{ kind: "put", key: Buffer.from("key"), value: Buffer.from("value") }]);
     await (await before.disk.stage("a")).close();
     await before.close();
 
-    const after = await openDataDirectory(root);
+    const after = await openDataDirectory(root, SILENT);
 
     expect(await after.kv.get(Buffer.from("key"))).toEqual(Buffer.from("value"));
     expect(await after.disk.staged()).toEqual([{ name: "a", size: 0 }]);
@@ -38,10 +39,10 @@ describe("a data directory", () => {
   });
 
   test("serves one process at a time, and tells the second what to do", async () => {
-    const first = await openDataDirectory(root);
+    const first = await openDataDirectory(root, SILENT);
 
-    await expect(openDataDirectory(root)).rejects.toThrow(
-      `the data directory ${root} is in use by another process; stop it, or give this node a directory of its own`,
+    await expect(openDataDirectory(root, SILENT)).rejects.toThrow(
+      `the data directory ${root} is in use by another process, with the number ${process.pid}; stop it, or give this node a directory of its own`,
     );
 
     await first.close();
@@ -52,7 +53,7 @@ describe("a data directory", () => {
     for (const text of ['{"format":2}', "not json", "[]", '{"format":"1"}']) {
       await writeFile(join(root, "format.json"), text);
 
-      await expect(openDataDirectory(root)).rejects.toThrow("this version reads 1");
+      await expect(openDataDirectory(root, SILENT)).rejects.toThrow("this version reads 1");
     }
     expect(await readdir(root)).toEqual(["format.json"]);
   });
@@ -62,6 +63,6 @@ describe("a data directory", () => {
     await mkdir(join(file, ".."), { recursive: true });
     await writeFile(file, "a file");
 
-    await expect(openDataDirectory(root)).rejects.toThrow(/cannot make the data directory .*: E(NOTDIR|EXIST)/);
+    await expect(openDataDirectory(root, SILENT)).rejects.toThrow(/cannot make the data directory .*: E(NOTDIR|EXIST)/);
   });
 });

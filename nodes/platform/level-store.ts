@@ -1,5 +1,6 @@
 /**
- * The key-value port on LevelDB. Every batch is synced: there is no other way to write.
+ * The row store on LevelDB. Batches are not synced, because the journal in front of them is; `flush` puts what has
+ * gathered in memory into table files. LevelDB syncs those, and its list of them, before it lets go of its own log.
  *
  * Opening a new store is a trap. A power cut after LevelDB has created its files, and before its first synced write,
  * leaves a folder that it refuses to open ("no meta-nextfile entry in descriptor"), even when the store had been
@@ -16,7 +17,9 @@ import { readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Level } from "level";
 
-import type { Kv, KvEntry, KvRange, KvWrite } from "../ports/kv.ts";
+import { invariant } from "../../shared/invariant.ts";
+import type { KvEntry, KvRange, KvWrite } from "../ports/kv.ts";
+import type { RowStore, RowStorePlace } from "../ports/row-store.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
 
@@ -35,13 +38,46 @@ const OPTIONS = {
   writeBufferSize: 16 * MIB,
 } as const;
 const NEW_SUFFIX = ".new";
+/** Before every row. */
+const NO_KEY = Uint8Array.of(0);
+
+/** The place of the store in the folder `path`, where a damaged one stays beside it under a dated name. */
+export function levelStoreAt(path: string, today: () => string): RowStorePlace {
+  let current: LevelStore | undefined;
+  return {
+    open: async () => {
+      current = await LevelStore.openIfWhole(path);
+      return current;
+    },
+    replace: async () => {
+      // The lock lies in the folder that is about to be moved: until the new one is held, this one is.
+      const guard = await openStore(`${path}.guard`, true);
+      try {
+        await current?.close();
+        // Perhaps somebody else has just done the same, and the store is in use.
+        if (current === undefined) await (await LevelStore.openIfWhole(path))?.close();
+        await putAside(path, `${path}.damaged-${today()}`);
+        current = await LevelStore.open(path);
+        return current;
+      } finally {
+        await guard.close();
+        await rm(`${path}.guard`, { recursive: true, force: true });
+      }
+    },
+  };
+}
 
 /** The store at the given place is held by another process, or twice by this one. */
 export class StoreInUseError extends Error {
   override readonly name = "StoreInUseError";
 }
 
-export class LevelKv implements Kv {
+/** The store at the given place is there, and LevelDB refuses to open it. */
+export class StoreDamagedError extends Error {
+  override readonly name = "StoreDamagedError";
+}
+
+export class LevelStore implements RowStore {
   readonly #store: Store;
 
   private constructor(store: Store) {
@@ -51,15 +87,26 @@ export class LevelKv implements Kv {
   /**
    * Opens the store in the folder `place`, whose parent exists, and creates it when it is not there.
    * @throws {StoreInUseError} when somebody else has it open.
+   * @throws {StoreDamagedError} when it cannot be opened as it is.
    */
-  static async open(place: string): Promise<LevelKv> {
+  static async open(place: string): Promise<LevelStore> {
     if (!(await exists(place))) await create(place);
-    const kv = new LevelKv(await openStore(place, false));
+    const opened = new LevelStore(await openStore(place, false));
     // Opening has just replaced LevelDB's list of its files.
     await syncFolder(place);
     // Nobody else can be creating this store now: what lies there is dead, or about to fail.
     await sweepUnfinished(place);
-    return kv;
+    return opened;
+  }
+
+  /** `undefined` when the store is damaged. @throws {StoreInUseError} */
+  static async openIfWhole(place: string): Promise<LevelStore | undefined> {
+    try {
+      return await LevelStore.open(place);
+    } catch (cause) {
+      if (cause instanceof StoreDamagedError) return undefined;
+      throw cause;
+    }
   }
 
   readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => await this.#store.get(key);
@@ -71,13 +118,28 @@ export class LevelKv implements Kv {
   readonly entries = ({ from, to, reverse = false, limit = -1 }: KvRange): AsyncIterable<KvEntry> =>
     entriesOf(this.#store.iterator({ gte: from, lt: to, reverse, limit }));
 
-  readonly commit = async (writes: readonly KvWrite[]): Promise<void> => {
-    await this.#store.batch(writes.map(operationOf), { sync: true });
+  readonly write = async (writes: readonly KvWrite[]): Promise<void> => {
+    await this.#store.batch(writes.map(operationOf), { sync: false });
+  };
+
+  readonly flush = async (): Promise<void> => {
+    // To compact a range without rows is LevelDB's way of being told to write out its memory, and it waits for it.
+    await compactNothing(this.#store);
+    // That says nothing of a failure; a batch after it is refused. Synced, it also finds a disk that fails now.
+    await this.#store.batch([{ type: "del", key: NO_KEY }], { sync: true });
   };
 
   readonly close = async (): Promise<void> => {
     await this.#store.close();
   };
+}
+
+/** `level` types what all its stores have in common; LevelDB's own call is looked up. */
+async function compactNothing(store: Store): Promise<void> {
+  const compactRange: unknown = Reflect.get(store, "compactRange");
+  invariant(typeof compactRange === "function", "LevelDB can compact a range");
+  const compacted: unknown = Reflect.apply(compactRange, store, [NO_KEY, NO_KEY]);
+  await compacted;
 }
 
 function operationOf(write: KvWrite): BatchOperation {
@@ -121,9 +183,17 @@ async function openStore(place: string, createIfMissing: boolean): Promise<Store
   } catch (error) {
     const isLocked = error instanceof Error && codeOf(error.cause) === "LEVEL_LOCKED";
     if (isLocked) throw new StoreInUseError(`${place} is in use by another process`, { cause: error });
-    throw new Error(`cannot open the metadata store at ${place}`, { cause: error });
+    throw new StoreDamagedError(`cannot open the metadata store at ${place}`, { cause: error });
   }
   return store;
+}
+
+/** Under the first name that is free: nothing that was put aside before is lost. */
+async function putAside(path: string, wanted: string): Promise<void> {
+  let name = wanted;
+  for (let count = 2; await exists(name); count += 1) name = `${wanted}-${count}`;
+  await rename(path, name);
+  await syncFolder(dirname(path));
 }
 
 async function sweepUnfinished(place: string): Promise<void> {
