@@ -10,6 +10,16 @@ import { unreachable } from "../shared/invariant.ts";
 import { LIES, type Lie } from "./facade.ts";
 import type { NodeHost } from "./node-host.ts";
 import type { Prng } from "./prng.ts";
+import {
+  drawProcessFault,
+  isProcessFault,
+  isProcessFaultKind,
+  type ProcessFault,
+  ProcessFaults,
+  type ProcessFaultsDeps,
+  tellProcessFault,
+  withQuietTimes,
+} from "./process-faults.ts";
 import type { FaultKind, Settings } from "./settings.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { World } from "./world.ts";
@@ -41,7 +51,8 @@ export type Fault =
     }
   | { readonly kind: "clock"; readonly atMs: number; readonly node: NodeId; readonly byMs: number }
   /** What the node tells others is not what it holds. */
-  | { readonly kind: "lie"; readonly atMs: number; readonly forMs: number; readonly node: NodeId; readonly lie: Lie };
+  | { readonly kind: "lie"; readonly atMs: number; readonly forMs: number; readonly node: NodeId; readonly lie: Lie }
+  | ProcessFault;
 
 const CUT_SHAPES = [
   "halves",
@@ -73,12 +84,13 @@ export function planFaults(prng: Prng, { places, faults, faultEveryMs, safetyMs 
     const forMs = Math.min(prng.pick([300, 2_000, 8_000, 20_000, 45_000]) * (0.5 + prng.fraction()), safetyMs - atMs);
     plan.push(...drawFault(prng, prng.pick(faults), names, { atMs, forMs }));
   }
-  return plan.toSorted((left, right) => left.atMs - right.atMs);
+  return withQuietTimes(plan, safetyMs);
 }
 
 type Span = { readonly atMs: number; readonly forMs: number };
 
 function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: Span): readonly Fault[] {
+  if (isProcessFaultKind(kind)) return [drawProcessFault(prng, kind, names, span)];
   switch (kind) {
     case "cut":
       return drawCut(prng, prng.pick(CUT_SHAPES), names, span);
@@ -180,6 +192,7 @@ function shuffled<Item>(prng: Prng, items: readonly Item[]): readonly Item[] {
 }
 
 export function tellFault(fault: Fault): string {
+  if (isProcessFault(fault)) return tellProcessFault(fault);
   switch (fault.kind) {
     case "cut":
       return `cut (${fault.shape}) ${fault.lines.map((line) => line.join(">")).join(" ")} for ${ms(fault.forMs)}`;
@@ -202,7 +215,7 @@ function ms(duration: number): string {
   return `${Math.round(duration)} ms`;
 }
 
-export type FaultsDeps = {
+export type FaultsDeps = Omit<ProcessFaultsDeps, "cutOff"> & {
   readonly world: World;
   readonly network: SimNetwork;
   readonly hosts: ReadonlyMap<NodeId, NodeHost>;
@@ -216,14 +229,17 @@ export type FaultsDeps = {
 export class Faults {
   readonly #deps: FaultsDeps;
   readonly #cuts = new Map<string, number>();
+  readonly #processes: ProcessFaults;
 
   constructor(deps: FaultsDeps) {
     this.#deps = deps;
+    this.#processes = new ProcessFaults({ ...deps, cutOff: (node, more) => this.#cutOff(node, more) });
   }
 
   /** Sets every fault of the plan; each happens in its time. */
   begin(plan: readonly Fault[]): void {
     for (const fault of plan) {
+      if (isProcessFault(fault)) this.#processes.prepare(fault);
       this.#deps.world.after(fault.atMs, () => {
         this.#deps.note("fault", tellFault(fault));
         this.#strike(fault);
@@ -232,6 +248,7 @@ export class Faults {
   }
 
   #strike(fault: Fault): void {
+    if (isProcessFault(fault)) return this.#processes.strike(fault);
     const { world, network } = this.#deps;
     switch (fault.kind) {
       case "cut":
@@ -278,6 +295,11 @@ export class Faults {
     this.#deps.world.after(forMs, () => {
       host.lie = undefined;
     });
+  }
+
+  #cutOff(node: NodeId, more: 1 | -1): void {
+    const others = [...this.#deps.hosts.keys()].filter((other) => other !== node);
+    for (const line of bothWays([node], others)) this.#count(line, more);
   }
 
   #count([source, target]: Line, more: 1 | -1): void {

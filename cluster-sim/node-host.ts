@@ -9,13 +9,16 @@
 import { createNode, type Node } from "../nodes/node.ts";
 import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
 import { type NodeConfig, parseNodeConfig } from "../shared/config.ts";
+import type { Digest } from "../shared/digest.ts";
 import type { NodeId } from "../shared/identity.ts";
+import type { Dot } from "../shared/version-vector.ts";
 import { chopped, type Lie, lying } from "./facade.ts";
+import { Holdings } from "./holdings.ts";
 import { bootInRow, opInRow } from "./oracle.ts";
 import type { Place, Settings } from "./settings.ts";
 import { SimClock } from "./sim-clock.ts";
-import { SimDisk } from "./sim-disk.ts";
-import { SimKv } from "./sim-kv.ts";
+import { type DiskImage, SimDisk } from "./sim-disk.ts";
+import { type KvImage, SimKv } from "./sim-kv.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { SimTelemetry } from "./sim-telemetry.ts";
 import { SimTimers } from "./sim-timers.ts";
@@ -32,6 +35,8 @@ export type HostDeps = {
   readonly note: (subject: string, event: string) => void;
   /** An op that is durable on `holder`'s disk now. */
   readonly onDurable: (op: Uint8Array, holder: NodeHost) => void;
+  /** `holder`'s own rows say now that it holds more. */
+  readonly onHeld: (holder: NodeHost) => void;
   readonly onStarted: (started: Started) => void;
   readonly settings: Pick<Settings, "opLogOpsMax" | "commitMsMax" | "isChopped">;
 };
@@ -43,6 +48,11 @@ export type Started = {
   readonly boot: number;
   readonly durableBoot: number;
 };
+
+/** Everything that a machine keeps, as of one moment. */
+export type HostImage = { readonly kv: KvImage; readonly disk: DiskImage };
+
+const EMPTY: HostImage = { kv: [], disk: new Map() };
 
 type Life = {
   readonly timers: SimTimers;
@@ -64,20 +74,32 @@ export class NodeHost {
   readonly #config: NodeConfig;
   readonly #kv = new SimKv();
   readonly #disk: SimDisk;
+  readonly #address: string;
+  readonly #holdings = new Holdings();
   readonly #asked = new Set<Promise<unknown>>();
   /** What it tells others instead of the truth. */
   lie: Lie | undefined;
+  /** A copy of its directory is alive beside it: that it fences itself is right. */
+  isCopied = false;
+  /** Rings when a process that is held goes on; `undefined` while none is. */
+  #awake: PromiseWithResolvers<undefined> | undefined;
+  #isGone = false;
   #life: Life | undefined;
   #lives = 0;
   #boot = 0;
+  #origin = "";
   #commits = 0;
 
-  constructor(deps: HostDeps, place: Place, join: readonly string[]) {
+  constructor(deps: HostDeps, place: Place, join: readonly string[], address = `${place.name}:7000`) {
     this.name = place.name;
     this.#deps = deps;
+    this.#address = address;
     this.clock = new SimClock(deps.world, place.aheadMs);
     const prng = deps.world.chanceFor(`disk of ${place.name}`);
-    const pause = (): Promise<void> => deps.world.delay(DISK_MS_MAX * prng.fraction());
+    const pause = async (): Promise<void> => {
+      await deps.world.delay(DISK_MS_MAX * prng.fraction());
+      await this.#awake?.promise;
+    };
     this.#disk = new SimDisk({ prng: deps.world.chanceFor(`platter of ${place.name}`), pause });
     const parsed = parseNodeConfig({ node: place.name, region: place.region, join: [...join] });
     if (parsed.kind === "invalid") throw new Error(JSON.stringify(parsed.problems));
@@ -89,8 +111,22 @@ export class NodeHost {
     return this.#life?.isStopping === false ? this.#life.node : undefined;
   }
 
+  /** Whether the machine is lost for good, with its disk. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  get isPaused(): boolean {
+    return this.#awake !== undefined;
+  }
+
   get telemetry(): SimTelemetry | undefined {
     return this.#life?.telemetry;
+  }
+
+  /** Of its latest start. */
+  get origin(): string {
+    return this.#origin;
   }
 
   /** Whether no batch is on its way to the store: what the node shows is then what it holds. */
@@ -100,7 +136,7 @@ export class NodeHost {
 
   /** Starts the process, when none is alive. */
   async start(): Promise<void> {
-    if (this.#life !== undefined) return;
+    if (this.#life !== undefined || this.#isGone) return;
     const { world, network, note } = this.#deps;
     const { opLogOpsMax, isChopped } = this.#deps.settings;
     this.#lives += 1;
@@ -117,11 +153,11 @@ export class NodeHost {
     // Whoever waits for it hears of it; if nobody does, nobody has to.
     life.gone.promise.catch(() => undefined);
     this.#life = life;
-    const advertise = { registry: `http://${this.name}:5000`, peer: `${this.name}:7000` };
+    const advertise = { registry: `http://${this.name}:5000`, peer: this.#address };
     const ports = {
       clock: this.clock,
       timers: life.timers,
-      random: world.chanceFor(`${this.name} life ${this.#lives}`),
+      random: world.chanceFor(`${this.#address} life ${this.#lives}`),
       disk: this.#disk,
       kv: this.#kvOf(life),
       peers: network.peers,
@@ -129,6 +165,7 @@ export class NodeHost {
     };
     const node = await Promise.race([createNode(this.#config, advertise, ports, { opLogOpsMax }), life.gone.promise]);
     life.node = node;
+    this.#origin = node.self.origin;
     this.#deps.onStarted({ holder: this, origin: node.self.origin, boot: node.self.boot, durableBoot: this.#boot });
     const service = lying(node.peerService, () => this.lie);
     life.stopListening = network.listen(node.self, isChopped ? chopped(service) : service);
@@ -147,6 +184,46 @@ export class NodeHost {
     else this.#disk.exit();
   }
 
+  /** The process does nothing more until `resume`, while time goes on. */
+  pause(): void {
+    this.#awake ??= Promise.withResolvers<undefined>();
+    this.#life?.timers.hold();
+  }
+
+  resume(): void {
+    this.#awake?.resolve(undefined);
+    this.#awake = undefined;
+    this.#life?.timers.release();
+  }
+
+  /** The machine is lost, with all that it keeps. */
+  die(): void {
+    this.kill("power");
+    this.putBack(undefined);
+    this.#isGone = true;
+  }
+
+  /** What a backup made now would hold. */
+  image(): HostImage {
+    return { kv: this.#kv.image(), disk: this.#disk.image() };
+  }
+
+  /** Replaces all that the machine keeps by what a backup held, or by nothing; of no process that is alive. */
+  putBack(image: HostImage = EMPTY): void {
+    this.#kv.restore(image.kv);
+    this.#disk.restore(image.disk);
+    this.#holdings.reset(image.kv);
+  }
+
+  /** Whether the op is on this machine, or was superseded there. */
+  holds(dot: Dot): boolean {
+    return this.#holdings.includes(dot);
+  }
+
+  holdsBlob(digest: Digest): boolean {
+    return this.#disk.has(digest);
+  }
+
   /** Ends the process in good order, as production does: first the requests, then the peers, then the node. */
   async stop(): Promise<void> {
     const life = this.#life;
@@ -154,6 +231,7 @@ export class NodeHost {
     const { node } = life;
     life.isStopping = true;
     await Promise.race([Promise.allSettled(this.#asked), this.#deps.world.delay(STOP_GRACE_MS)]);
+    await this.#awake?.promise;
     if (life.isDead) return;
     life.stopListening();
     await Promise.race([node.stop(), life.gone.promise]);
@@ -164,6 +242,7 @@ export class NodeHost {
 
   /** Asks the node something as a client would. @throws {ProcessGoneError} when it does not live to answer. */
   async ask<T>(question: (node: Node) => Promise<T>): Promise<T> {
+    await this.#awake?.promise;
     const life = this.#life;
     const node = this.node;
     if (life === undefined || node === undefined) throw new ProcessGoneError(`${this.name} is down`);
@@ -178,6 +257,7 @@ export class NodeHost {
 
   #end(life: Life): void {
     life.isDead = true;
+    this.resume();
     life.timers.stop();
     life.gone.reject(new ProcessGoneError(`${this.name} is gone`));
     this.#kv.crash();
@@ -218,12 +298,14 @@ export class NodeHost {
 
   async #commit(writes: readonly KvWrite[]): Promise<void> {
     await this.#kv.commit(writes);
+    const isMore = writes.filter((write) => this.#holdings.note(write)).length > 0;
     for (const write of writes) {
       const op = write.kind === "put" ? opInRow(write.key, write.value) : undefined;
       if (op !== undefined) this.#deps.onDurable(op, this);
       const boot = write.kind === "put" ? bootInRow(write.key, write.value) : undefined;
       if (boot !== undefined) this.#boot = boot;
     }
+    if (isMore) this.#deps.onHeld(this);
   }
 }
 

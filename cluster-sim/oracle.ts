@@ -9,7 +9,7 @@ import { ByteReader } from "../shared/bytes.ts";
 import { type Change, decodeOp, dotOf, encodeKey, encodeRegister } from "../shared/change.ts";
 import type { Digest } from "../shared/digest.ts";
 import type { RepositoryName } from "../shared/reference.ts";
-import type { Register, RegisterKey, Version } from "../shared/register.ts";
+import type { Context, Register, RegisterKey, Version } from "../shared/register.ts";
 import { compareDots, type Dot } from "../shared/version-vector.ts";
 
 const LOG_LETTER = "q".charCodeAt(0);
@@ -22,7 +22,7 @@ export type Written = {
   readonly key: RegisterKey;
   readonly version: Version;
   /** What its writer had seen, itself included. */
-  readonly context: ReadonlyMap<string, number>;
+  readonly context: Context;
   readonly bytes: Uint8Array;
 };
 
@@ -46,6 +46,8 @@ export function bootInRow(key: Uint8Array, value: Uint8Array): number | undefine
 export class Oracle {
   readonly #byDot = new Map<string, Written>();
   readonly #byKey = new Map<string, Written[]>();
+  /** Ops that went with the only disk that held them, unless one turns up after all. */
+  readonly #lost = new Map<string, Written>();
 
   /** Whether the op is as it was when it was seen before, if it was. */
   learn(bytes: Uint8Array): { readonly dot: Dot; readonly isNew: boolean; readonly isSame: boolean } {
@@ -53,15 +55,51 @@ export class Oracle {
     const dot = dotOf(op);
     const known = this.#byDot.get(nameOf(dot));
     if (known !== undefined) return { dot, isNew: false, isSame: Buffer.compare(known.bytes, bytes) === 0 };
+    const lost = this.#lost.get(nameOf(dot));
+    if (lost !== undefined && Buffer.compare(lost.bytes, bytes) === 0) {
+      this.#regain(lost);
+      return { dot, isNew: false, isSame: true };
+    }
+    this.#lost.delete(nameOf(dot));
     const [version] = op.register.versions;
     if (version === undefined) throw new Error("an op holds one version");
-    const written = { key: op.key, version, context: op.register.context, bytes: Uint8Array.from(bytes) };
-    this.#byDot.set(nameOf(dot), written);
-    const name = keyNameOf(op.key);
-    const others = this.#byKey.get(name);
-    if (others === undefined) this.#byKey.set(name, [written]);
-    else others.push(written);
+    this.#add({ key: op.key, version, context: op.register.context, bytes: Uint8Array.from(bytes) });
     return { dot, isNew: true, isSame: true };
+  }
+
+  /** Forgets every op that no disk holds any more. Whoever has overwritten one has still seen it. @returns how many. */
+  lose(isHeld: (dot: Dot) => boolean): number {
+    const gone = [...this.#byDot.values()].filter(({ version }) => !isHeld(version.dot));
+    for (const written of gone) {
+      this.#byDot.delete(nameOf(written.version.dot));
+      this.#lost.set(nameOf(written.version.dot), written);
+      const name = keyNameOf(written.key);
+      const left = this.writesTo(written.key).filter((other) => other !== written);
+      if (left.length === 0) this.#byKey.delete(name);
+      else this.#byKey.set(name, left);
+    }
+    return gone.length;
+  }
+
+  /** Knows again what was on its way to a disk when the only other one was lost. */
+  regain(isHeld: (dot: Dot) => boolean): void {
+    for (const written of this.#lost.values()) if (isHeld(written.version.dot)) this.#regain(written);
+  }
+
+  /** Every op there is, in the order in which it was learnt. */
+  all(): Iterable<Written> {
+    return this.#byDot.values();
+  }
+
+  #regain(written: Written): void {
+    this.#lost.delete(nameOf(written.version.dot));
+    this.#add(written);
+  }
+
+  #add(written: Written): void {
+    this.#byDot.set(nameOf(written.version.dot), written);
+    const name = keyNameOf(written.key);
+    this.#byKey.set(name, [...(this.#byKey.get(name) ?? []), written]);
   }
 
   get size(): number {
@@ -85,9 +123,9 @@ export class Oracle {
   register(key: RegisterKey): Register {
     const writes = this.writesTo(key);
     const context = new Map<Dot["origin"], number>();
+    // What they had seen counts even where it is lost.
     for (const write of writes) {
-      const { origin, seq } = write.version.dot;
-      context.set(origin, Math.max(seq, context.get(origin) ?? 0));
+      for (const [origin, seq] of write.context) context.set(origin, Math.max(seq, context.get(origin) ?? 0));
     }
     const versions = writes
       .filter((write) => !writes.some((other) => other !== write && hasSeen(other, write.version.dot)))

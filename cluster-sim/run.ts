@@ -10,6 +10,7 @@
  * TigerBeetle's VOPR, for swarms and the two phases.
  */
 import process from "node:process";
+import type { Digest } from "../shared/digest.ts";
 import type { NodeId } from "../shared/identity.ts";
 import { Convergence } from "./checkers/convergence.ts";
 import { Durability } from "./checkers/durability.ts";
@@ -17,7 +18,7 @@ import { type Finding, Findings } from "./checkers/findings.ts";
 import { Honesty } from "./checkers/honesty.ts";
 import { Sessions } from "./checkers/sessions.ts";
 import { Faults, type Line } from "./faults.ts";
-import { NodeHost, ProcessGoneError, type Started } from "./node-host.ts";
+import { type HostDeps, type HostImage, NodeHost, ProcessGoneError, type Started } from "./node-host.ts";
 import { Oracle } from "./oracle.ts";
 import { latencyMsBetween } from "./regions.ts";
 import type { Place } from "./settings.ts";
@@ -36,6 +37,8 @@ const LOOK_EVERY_MS = 1_600;
 const LOOK_MS_MAX = 10_000;
 /** A run ends this soon after something was found. */
 const SLICE_MS = 500;
+/** Whoever holds its writes for more than this after all is healed, does so for ever. */
+const HOLD_MS_MAX = 15_000;
 /** A run whose requests and checks have not ended by then hangs. */
 const END_MS_MAX = 300_000;
 
@@ -77,11 +80,17 @@ class Run {
   readonly #oracle = new Oracle();
   readonly #findings: Findings;
   readonly #hosts: ReadonlyMap<NodeId, NodeHost>;
+  readonly #join: readonly string[];
+  readonly #hostDeps: HostDeps;
   readonly #workload: Workload;
+  readonly #durability: Durability;
+  readonly #sessions: Sessions;
   readonly #honesty: Honesty;
   readonly #convergence: Convergence;
   #isSafetyOver = false;
   #isHealed = false;
+  /** Whether a disk was lost, and with it what only it held. */
+  #hasLost = false;
   #lastChangeMs = 0;
   /** What clients had begun when they were told to leave. */
   #unfinished: Promise<unknown> = Promise.resolve();
@@ -97,6 +106,7 @@ class Run {
     const findings = new Findings(({ invariant, what }) => note("FOUND", `${invariant}: ${what}`));
     this.#findings = findings;
     const durability = new Durability(this.#oracle, findings);
+    this.#durability = durability;
 
     const { places } = settings;
     const onDurable = (op: Uint8Array, holder: NodeHost): void => {
@@ -105,16 +115,21 @@ class Run {
       if (this.#oracle.size > known) this.#lastChangeMs = world.nowMs;
       note(holder.name, `holds an op of ${op.length} bytes, and so do ${this.#oracle.size}`);
     };
+    const onHeld = (holder: NodeHost): void => this.#oracle.regain((dot) => holder.holds(dot));
     const onStarted = (started: Started): void => durability.started(started);
-    const deps = { world, network: this.#network, note, onDurable, onStarted, settings };
+    const deps = { world, network: this.#network, note, onDurable, onHeld, onStarted, settings };
+    this.#hostDeps = deps;
     const join = places.map(({ name }) => `${name}:7000`);
+    this.#join = join;
     this.#hosts = new Map(places.map((place) => [place.name, new NodeHost(deps, place, join)]));
 
     const hosts = [...this.#hosts.values()];
     const sessions = new Sessions(this.#oracle, findings);
+    this.#sessions = sessions;
     this.#workload = new Workload({ world, hosts, settings, note, durability, sessions, findings });
     this.#honesty = new Honesty(this.#oracle, findings);
-    this.#convergence = new Convergence({ world, hosts, oracle: this.#oracle, findings });
+    const isLost = (digest: Digest): boolean => this.#hasLost && !hosts.some((host) => host.holdsBlob(digest));
+    this.#convergence = new Convergence({ world, hosts, oracle: this.#oracle, findings, isLost });
   }
 
   mistake(what: string, cause: unknown): void {
@@ -164,6 +179,11 @@ class Run {
       note: this.#trace.note,
       mend: (pair) => this.#mend(pair),
       onFailure: (what, cause) => this.mistake(what, cause),
+      copyOf: (host, image) => this.#copyOf(host, image),
+      onLost: (host) => this.#lost(host),
+      onRepeated: (host) => this.#durability.repeated(host.origin),
+      onUnnoticed: ({ name }) =>
+        this.#findings.add("I18 identity", `${name} and its copy have not both fenced themselves`),
     });
     faults.begin(this.#story.faults);
     const working = this.#workload.run(this.#story.work);
@@ -174,6 +194,23 @@ class Run {
     this.#workload.end();
     this.#unfinished = Promise.all([working, looking]);
     this.#unfinished.catch((cause: unknown) => this.mistake("a client failed", cause));
+  }
+
+  /** What no disk holds any more is gone; nobody is to blame. */
+  #lost(host: NodeHost): void {
+    this.#hasLost = true;
+    const hosts = [...this.#hosts.values()];
+    const lost = this.#oracle.lose((dot) => hosts.some((one) => one.holds(dot)));
+    this.#durability.lost();
+    this.#sessions.lost(host.name);
+    this.#lastChangeMs = this.#world.nowMs;
+    this.#trace.note(host.name, `lost its disk, and everybody ${lost} ops`);
+  }
+
+  #copyOf({ name }: NodeHost, image: HostImage): NodeHost {
+    const copy = new NodeHost(this.#hostDeps, this.#place(name), this.#join, `${name}-copy:7000`);
+    copy.putBack(image);
+    return copy;
   }
 
   async #lookNowAndThen(): Promise<void> {
@@ -197,10 +234,21 @@ class Run {
     const agreedAtMs = await this.#world.run(this.#within(END_MS_MAX, this.#convergence.reached(LIVENESS_MS_MAX)));
     if (agreedAtMs === undefined) return undefined;
     await this.#world.run(this.#within(END_MS_MAX, this.#convergence.check()));
+    await this.#world.run(this.#writable());
     this.#isHealed = true;
     for (const host of this.#hosts.values()) await this.#world.run(this.#look(host));
     await this.#stopAll();
     return agreedAtMs - this.#lastChangeMs;
+  }
+
+  /** A node that came back late waits for those who are gone before it writes; not for long. */
+  async #writable(): Promise<void> {
+    const isHolding = ({ node }: NodeHost): boolean =>
+      node?.health().checks.some(({ isPassing }) => !isPassing) === true;
+    for (let waitedMs = 0; waitedMs < HOLD_MS_MAX; waitedMs += SLICE_MS) {
+      if (![...this.#hosts.values()].some(isHolding)) return;
+      await this.#world.delay(SLICE_MS);
+    }
   }
 
   #isClean(): boolean {
@@ -213,7 +261,7 @@ class Run {
     this.#lastChangeMs = this.#world.nowMs;
     for (const [left, right] of this.#pairs()) this.#network.heal(left, right);
     const starting = [...this.#hosts.values()].map(async (host) => {
-      while (host.node === undefined) {
+      while (host.node === undefined && !host.isGone) {
         await host.start();
         await this.#world.delay(100);
       }

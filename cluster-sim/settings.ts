@@ -8,12 +8,16 @@ import { parseNodeId } from "../shared/identity.ts";
 import type { Prng } from "./prng.ts";
 import { REGION_NAMES, type RegionName } from "./regions.ts";
 
-export const SCENARIOS = ["swarm", "calm", "cuts", "crashes", "clocks", "lies"] as const;
+export const SCENARIOS = ["swarm", "calm", "cuts", "crashes", "clocks", "lies", "processes"] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 export type Place = { readonly name: NodeId; readonly region: RegionName; readonly aheadMs: number };
 
-export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock" | "lie";
+/** See `process-faults.ts`. */
+export const PROCESS_FAULT_KINDS = ["wipe", "restore", "clone", "die", "pause", "drift", "strobe"] as const;
+export type ProcessFaultKind = (typeof PROCESS_FAULT_KINDS)[number];
+
+export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock" | "lie" | ProcessFaultKind;
 
 export const WORK_KINDS = [
   "push-image",
@@ -59,8 +63,9 @@ const FAULTS: Readonly<Record<Scenario, readonly FaultKind[]>> = {
   calm: [],
   cuts: ["cut", "slow"],
   crashes: ["crash", "exit", "stop"],
-  clocks: ["clock", "cut"],
+  clocks: ["clock", "cut", "drift", "strobe"],
   lies: ["lie", "lie", "exit", "cut"],
+  processes: [...PROCESS_FAULT_KINDS, "cut", "exit"],
 };
 
 /** Never left out, or a run has nothing to disagree about. */
@@ -69,6 +74,9 @@ const WORK_ALWAYS: readonly WorkKind[] = ["push-image", "push-image", "read-tag"
 export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): Settings {
   const hasWrongClocks = scenario === "clocks" || (scenario === "swarm" && prng.chance(0.4));
   const count = prng.integer(3, 5);
+  const faults = scenario === "swarm" ? drawSwarm(prng) : FAULTS[scenario];
+  // The bytes of a large manifest travel alone, and would be lost with the only disk that holds them.
+  const isLossy = faults.some((kind) => losesData(kind));
   return {
     places: Array.from({ length: count }, (_, index) => ({
       name: parseNodeId(`n${index + 1}`),
@@ -76,12 +84,12 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
       aheadMs: hasWrongClocks ? prng.pick([0, 0, 80, -80, 400, -3_000, 10_000, -3_600_000, 3_600_000]) : 0,
     })),
     safetyMs,
-    faults: scenario === "swarm" ? FAULTS.swarm.filter(() => prng.chance(0.6)) : FAULTS[scenario],
+    faults,
     faultEveryMs: prng.pick([1_500, 4_000, 10_000]),
     clients: prng.integer(2, 5),
     thinkMs: prng.pick([200, 600, 1_500]),
     loyalty: prng.pick([0.5, 0.9, 1]),
-    work: [...WORK_ALWAYS, ...WORK_KINDS.filter(() => prng.chance(0.65))],
+    work: [...WORK_ALWAYS, ...WORK_KINDS.filter((kind) => prng.chance(0.65) && !(kind === "push-large" && isLossy))],
     repos: prng.integer(1, 2),
     tags: prng.integer(1, 4),
     images: prng.integer(2, 10),
@@ -90,4 +98,15 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
     commitMsMax: prng.pick([0, 4, 30]),
     jitterMs: prng.pick([0, 2, 25]),
   };
+}
+
+/** Machines fail in few runs, and then in one or two ways: who loses a disk every second has nothing left to disagree about. */
+function drawSwarm(prng: Prng): readonly FaultKind[] {
+  const process = prng.chance(0.5) ? [prng.pick(PROCESS_FAULT_KINDS), prng.pick(PROCESS_FAULT_KINDS)] : [];
+  return [...FAULTS.swarm.filter(() => prng.chance(0.6)), ...process];
+}
+
+/** Whether data may be gone after such a fault. */
+function losesData(kind: FaultKind): boolean {
+  return kind === "wipe" || kind === "restore" || kind === "die";
 }

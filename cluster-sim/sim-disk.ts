@@ -27,6 +27,9 @@ const READING: ReadonlySet<DiskOperation> = new Set(["open", "read", "digest"]);
 const TERABYTE = 2 ** 40;
 const AT_ONCE: Pause = async () => await Promise.resolve();
 
+/** The blobs that a disk holds. */
+export type DiskImage = ReadonlyMap<Digest, SimFile>;
+
 export class SimDisk implements Disk {
   readonly #options: Required<SimDiskOptions>;
   readonly #blobs = new Map<Digest, SimFile>();
@@ -94,6 +97,23 @@ export class SimDisk implements Disk {
       if (prng.chance(1 / 3)) this.#staged.delete(name);
       else if (prng.chance(1 / 2)) file.truncate(prng.integer(0, file.size));
     }
+  }
+
+  /** What a backup made now would hold: what is whole. */
+  image(): DiskImage {
+    return new Map(this.#blobs);
+  }
+
+  /** Puts back what a backup held; of no process that is alive. */
+  restore(image: DiskImage): void {
+    this.exit();
+    this.#staged.clear();
+    this.#blobs.clear();
+    for (const [digest, file] of image) this.#blobs.set(digest, file);
+  }
+
+  has(digest: Digest): boolean {
+    return this.#blobs.has(digest);
   }
 
   /** Puts other bytes where those of `digest` were, as a failing disk or a careless hand would. */

@@ -120,8 +120,9 @@ export class Workload {
     } catch (cause) {
       if (cause instanceof ProcessGoneError || target.host.node === undefined) return "gone";
       if (cause instanceof RegistryError) {
+        const isFenced = cause.code === "UNAVAILABLE" && target.host.isCopied;
         // How long a node may hold its writes is judged elsewhere: see `checkers/honesty.ts`.
-        const isFair = FAIR[kind].includes(cause.code) || cause.message.startsWith(HELD);
+        const isFair = FAIR[kind].includes(cause.code) || cause.message.startsWith(HELD) || isFenced;
         findings.expect(isFair, "I21 availability", () => `${what}: ${cause.code} ${cause.message}`);
         return cause.code;
       }

@@ -31,6 +31,8 @@ export type ConvergenceDeps = {
   readonly hosts: readonly NodeHost[];
   readonly oracle: Oracle;
   readonly findings: Findings;
+  /** Whether the only disks that held the blob are gone. */
+  readonly isLost: (digest: Digest) => boolean;
 };
 
 type TagKey = RegisterKey & { readonly kind: "tag" };
@@ -75,7 +77,8 @@ export class Convergence {
     const { hosts, oracle } = this.#deps;
     const expected = oracle.stateHash();
     const differences: string[] = [];
-    for (const { name, node } of hosts) {
+    for (const { name, node, isGone } of hosts) {
+      if (isGone) continue;
       if (node === undefined) {
         differences.push(`${name} is down`);
         continue;
@@ -167,6 +170,7 @@ export class Convergence {
       findings.expect(!isRemoved, "I7 no resurrection", () => `${what}: blob ${digest} was deleted, and can be pulled`);
     } catch (cause) {
       if (isRemoved && cause instanceof RegistryError && cause.code === "BLOB_UNKNOWN") return;
+      if (this.#deps.isLost(digest)) return;
       const told = cause instanceof RegistryError ? cause.code : String(cause);
       findings.add("I9 visibility closure", `${what}: blob ${digest} cannot be pulled: ${told}`);
     } finally {

@@ -4,8 +4,7 @@
  * later is the oracle fold's to show: see `convergence.ts`. Of I18 that no start of an origin is said twice, and none
  * before it is durable; of I19 that the timestamps of an origin only rise, and stay near its own clock.
  *
- * Issue 4 completes it with torn and lost writes of the disk, restored and cloned directories (scenarios 31 to 43);
- * losing whole regions (I14) comes with write concerns.
+ * Issue 4 completes it with torn and lost writes of the disk (scenarios 31 to 39); losing whole regions (I14) comes with write concerns.
  */
 import { parseCausalToken } from "../../shared/causal-token.ts";
 import { wallMsOf } from "../../shared/hlc.ts";
@@ -56,6 +55,20 @@ export class Durability {
       "I19 clock",
       () => `${holder.name} wrote ${nameOf(dot)} ${aheadMs} ms ahead of all that its clock has ever shown`,
     );
+  }
+
+  /** Ops are lost with the only disk that held them: their numbers may be given again. */
+  lost(): void {
+    this.#latest.clear();
+    for (const { version } of this.#oracle.all()) {
+      const latest = this.#latest.get(version.dot.origin) ?? -1n;
+      if (version.hlc > latest) this.#latest.set(version.dot.origin, version.hlc);
+    }
+  }
+
+  /** The directory was put back or copied: what it says of its starts it may have said before. */
+  repeated(origin: string): void {
+    this.#boots.delete(origin);
   }
 
   /** A process begins to answer. Others tell its lives apart by the counter, so none may be said twice. */

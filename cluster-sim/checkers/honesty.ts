@@ -32,9 +32,11 @@ export class Honesty {
   /** `isHealed`: nothing is wrong any more, so nothing may keep a node from writing. */
   async check(host: NodeHost, { isHealed }: { readonly isHealed: boolean }): Promise<void> {
     const { node } = host;
-    if (node === undefined || !host.isQuiet) return;
+    if (node === undefined || !host.isQuiet || host.isPaused) return;
     const fault = node.health().checks.find(({ name, isPassing }) => !isPassing && (isHealed || name === "writes"));
-    if (fault !== undefined) this.#findings.add("I21 availability", `${host.name}: ${fault.reason ?? fault.name}`);
+    if (!host.isCopied && fault !== undefined) {
+      this.#findings.add("I21 availability", `${host.name}: ${fault.reason ?? fault.name}`);
+    }
     const { held } = await this.#reportOf(node);
     for (const key of this.#oracle.keys()) await this.#checkEffects(host, node, key, held);
     await this.#checkShown(host, node);

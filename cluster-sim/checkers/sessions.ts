@@ -31,6 +31,20 @@ export class Sessions {
     return this.#shown.get(`${who} ${keyNameOf(key)}`) ?? [];
   }
 
+  /** The disk of `node` does not hold what it held, so it may show what it showed before, and nobody owes what is lost. */
+  lost(node: string): void {
+    for (const name of this.#shown.keys()) if (name.startsWith(`${node} `)) this.#shown.delete(name);
+    this.#seen.delete(node);
+    for (const [name, shown] of this.#shown) {
+      const left = shown.filter(({ version }) => this.#oracle.at(version.dot) !== undefined);
+      this.#shown.set(name, left);
+    }
+    for (const [who, seen] of this.#seen) {
+      const left = [...seen].filter(([origin, seq]) => this.#oracle.at({ origin, seq }) !== undefined);
+      this.#seen.set(who, new Map(left));
+    }
+  }
+
   /** What a client says in `Meridian-Min-Version`; `undefined` before it has seen anything. */
   seenBy(who: string): CausalToken | undefined {
     const seen = this.#seen.get(who);
