@@ -3,13 +3,18 @@ import type {
   AuditAnswer,
   ImageState,
   LaneFrame,
+  MembersCompared,
   NodeReport,
   OpBatch,
+  Probe,
+  ProbeAnswer,
   PublisherFrame,
   PullFrame,
   SubscriberFrame,
 } from "../nodes/ports/peers.ts";
 import { unreachable } from "../shared/invariant.ts";
+import type { MemberNews } from "../shared/member.ts";
+import { decodeMemberNews, encodeMemberNews } from "../shared/member-news.ts";
 
 export function copyBytes(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
@@ -57,6 +62,23 @@ export function copyPulled(frame: PullFrame): PullFrame {
     default:
       return unreachable(frame);
   }
+}
+
+/** As the real wire does: written and read. */
+export function copyNews(news: readonly MemberNews[]): readonly MemberNews[] {
+  return decodeMemberNews(encodeMemberNews(news));
+}
+
+export function copyProbe(probe: Probe): Probe {
+  return { ...probe, news: copyNews(probe.news) };
+}
+
+export function copyProbeAnswer(answer: ProbeAnswer): ProbeAnswer {
+  return { ...answer, news: copyNews(answer.news) };
+}
+
+export function copyCompared({ digest, news }: MembersCompared): MembersCompared {
+  return { digest: copyBytes(digest), news: copyNews(news) };
 }
 
 export function copyReport(report: NodeReport): NodeReport {

@@ -25,8 +25,12 @@ import { type LineQuality, SimLine } from "./sim-line.ts";
 import {
   copyAudit,
   copyBytes,
+  copyCompared,
   copyImageState,
   copyLane,
+  copyNews,
+  copyProbe,
+  copyProbeAnswer,
   copyPublished,
   copyPulled,
   copyReport,
@@ -127,6 +131,17 @@ export class SimNetwork {
     return {
       greet: async (greeting, signal) =>
         await ask(async (calls, remote) => await calls.greet(greeting, remote), signal),
+      probe: async (probe, signal) =>
+        await ask(async (calls, remote) => copyProbeAnswer(await calls.probe(copyProbe(probe), remote)), signal),
+      probeFor: async (request, signal) =>
+        await ask(async (calls, remote) => await calls.probeFor({ ...request }, remote), signal),
+      tellMembers: async (news, signal) =>
+        await ask(async (calls, remote) => await calls.tellMembers(copyNews(news), remote), signal),
+      compareMembers: async (compared, signal) =>
+        await ask(async (calls, remote) => {
+          const news = await calls.compareMembers(copyCompared(compared), remote);
+          return news === undefined ? undefined : copyNews(news);
+        }, signal),
       replicate: (acks, signal) =>
         stream(
           (calls, sent, remote) => mapped(calls.replicate(sent, remote), copyPublished),

@@ -85,13 +85,15 @@ export async function createNode(
   const directory = new PeerDirectory({ self: self(), join, peers, clock, timers, random, telemetry, fence });
   const onNewOrigin = (): void => {
     directory.introduce(self(), ports.peers(self()));
+    roster.introduce();
     replicate.beginAgain();
   };
   const recollect = new Recollect({ metadata, directory, clock, timers, telemetry, onNewOrigin });
   // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
   if (join.length > 0 && !metadata.isNewborn && !forceSolo) recollect.hold();
   const onContradicted: ReplicateDeps["onContradicted"] = (...evidence) => recollect.contradicted(...evidence);
-  const roster = new Roster({ self, directory, clock });
+  const watched = { metadata, directory, clock, timers, random, telemetry };
+  const roster = await Roster.open({ self, labels: config.labels, routes: config.routes, ...watched });
   const replicate = new Replicate({ metadata, directory, roster, clock, timers, telemetry, onContradicted });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
   const audit = new AuditState({ metadata, directory, clock, timers, random, telemetry });
@@ -118,19 +120,16 @@ export async function createNode(
       timers,
       telemetry,
     }),
-    peerService: createPeerService({ self, metadata, blobs, directory, replicate, audit, report }),
-    health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata)] }),
+    peerService: createPeerService({ self, metadata, blobs, directory, roster, replicate, audit, report }),
+    health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata), membershipCheck(roster)] }),
     start: () => {
-      directory.start();
-      replicate.start();
-      fetchContent.start();
-      audit.start();
-      recollect.start();
+      for (const part of [directory, roster, replicate, fetchContent, audit, recollect]) part.start();
       isStarted = true;
     },
     stop: async () => {
       isStarted = false;
-      await Promise.all([fetchBlob.stop(), fetchContent.stop(), replicate.stop(), audit.stop(), recollect.stop()]);
+      const parts = [fetchBlob, fetchContent, replicate, audit, recollect, roster];
+      await Promise.all(parts.map(async (part) => await part.stop()));
       await directory.stop();
       await uploads.close();
       await kv.close();
@@ -149,4 +148,13 @@ function writeCheck(metadata: Metadata): HealthCheck {
 /** Not ready while it holds its own writes; it says why, and passes again by itself. */
 function holdChecks({ holds }: Metadata): readonly HealthCheck[] {
   return HOLD_NAMES.map((name) => ({ name, isPassing: holds.reason(name) === undefined, reason: holds.reason(name) }));
+}
+
+/** Nobody follows an evicted node, so what is pushed to it goes nowhere. */
+function membershipCheck(roster: Roster): HealthCheck {
+  const status = roster.members().find(({ isSelf }) => isSelf)?.status;
+  const isMember = status !== "evicted" && status !== "left";
+  return isMember
+    ? { name: "membership", isPassing: true }
+    : { name: "membership", isPassing: false, reason: `the node is ${status === "left" ? "leaving" : "evicted"}` };
 }

@@ -15,7 +15,9 @@ import { type ClusterId, isClusterId, isNodeId, isRegion, type NodeId, type Regi
 import { invariant } from "./invariant.ts";
 import { isJsonArray, isJsonObject, type JsonObject } from "./json.ts";
 import { NODE_NAME_LENGTH_MAX, PEERS_MAX } from "./limits.ts";
+import { MEMBER_ROLES, type MemberLabels } from "./member.ts";
 import { nearestTo } from "./nearest.ts";
+import { parseSize } from "./units.ts";
 
 const NODE_DEFAULT = "node-1";
 const REGION_DEFAULT = "local";
@@ -78,6 +80,33 @@ const SCHEMA = Type.Object(
         description: "host:port of the peer listeners of other nodes.",
       }),
     ),
+    routes: Type.Optional(
+      Type.Array(Type.String(), {
+        default: [],
+        maxItems: PEERS_MAX,
+        description: "NODE=host:port: where this node reaches that one, when not at the address that one advertises.",
+      }),
+    ),
+    labels: Type.Optional(
+      Type.Object(
+        {
+          zone: Type.Optional(
+            Type.String({ ...NAME, description: "Failure domain within the region: nodes of one zone fail together." }),
+          ),
+          role: Type.Optional(
+            Type.Enum([...MEMBER_ROLES], {
+              default: "full",
+              description: "full keeps what policies ask for, cache only what is in use, witness no layers.",
+            }),
+          ),
+          capacity: Type.Optional(Type.String({ description: "Room for layers, such as 500GiB." })),
+          costClass: Type.Optional(
+            Type.String({ ...NAME, description: "What bytes out of this node cost, in words of the operator's own." }),
+          ),
+        },
+        { ...CLOSED, description: "What the other nodes are told of this one." },
+      ),
+    ),
     storage: Type.Optional(
       Type.Object(
         {
@@ -133,6 +162,8 @@ export type NodeConfig = {
   /** `undefined` where it follows from what the listener was given: see `advertisedBy`. */
   readonly advertise: { readonly registry: string | undefined; readonly peer: string | undefined };
   readonly join: readonly string[];
+  readonly routes: ReadonlyMap<NodeId, string>;
+  readonly labels: MemberLabels;
   readonly storage: { readonly driver: (typeof STORAGE_DRIVERS)[number] };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
   readonly forceSolo: boolean;
@@ -176,12 +207,20 @@ export function configJsonSchema(): JsonObject {
 /** The configuration in the words of a file, every key filled in: parsing it gives the same configuration. */
 export function writtenConfig(config: NodeConfig): JsonObject {
   const { registry, peer } = config.advertise;
+  const { zone, role, capacityBytes, costClass } = config.labels;
   return {
     ...config,
     listen: {
       registry: formatHostPort(config.listen.registry),
       peer: formatHostPort(config.listen.peer),
       ops: formatHostPort(config.listen.ops),
+    },
+    routes: [...config.routes].map(([node, address]) => `${node}=${address}`),
+    labels: {
+      role,
+      ...(zone === "" ? {} : { zone }),
+      ...(costClass === "" ? {} : { costClass }),
+      ...(capacityBytes === undefined ? {} : { capacity: `${capacityBytes}B` }),
     },
     advertise: { ...(registry === undefined ? {} : { registry }), ...(peer === undefined ? {} : { peer }) },
   };
@@ -381,6 +420,8 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
   const ops = readListener(written, "ops", problems);
   const advertise = readAdvertise(written, problems);
   const join = readJoin(written.join ?? [], problems);
+  const routes = readRoutes(written.routes ?? [], problems);
+  const labels = readLabels(written.labels ?? {}, problems);
   if (problems.length > 0 || registry === undefined || peer === undefined || ops === undefined) return undefined;
   if (!isNodeId(node) || !isRegion(region) || !isClusterId(cluster)) return undefined;
   return {
@@ -391,6 +432,8 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
     listen: { registry, peer, ops },
     advertise,
     join,
+    routes,
+    labels,
     storage: { driver: written.storage?.driver ?? "filesystem" },
     log: { level: written.log?.level ?? LOG_LEVEL_DEFAULT },
     forceSolo: written.forceSolo ?? false,
@@ -430,6 +473,27 @@ function readJoin(addresses: readonly string[], problems: ConfigProblem[]): read
     problems.push(problem(["join", index], `must be host:port of another node, not ${told(address)}`));
   }
   return [...new Set(addresses)];
+}
+
+function readRoutes(routes: readonly string[], problems: ConfigProblem[]): ReadonlyMap<NodeId, string> {
+  const read = new Map<NodeId, string>();
+  for (const [index, route] of routes.entries()) {
+    const [node = "", address = "", ...rest] = route.split("=");
+    if (rest.length === 0 && isNodeId(node) && isPeerAddress(address)) read.set(node, address);
+    else problems.push(problem(["routes", index], `must be NODE=host:port, not ${told(route)}`));
+  }
+  return read;
+}
+
+function readLabels(
+  { zone, role, capacity, costClass }: NonNullable<Static<typeof SCHEMA>["labels"]>,
+  problems: ConfigProblem[],
+): MemberLabels {
+  const capacityBytes = capacity === undefined ? undefined : parseSize(capacity);
+  if (capacity !== undefined && capacityBytes === undefined) {
+    problems.push(problem(["labels", "capacity"], `must be a size such as 500GiB, not ${told(capacity)}`));
+  }
+  return { zone: zone ?? "", role: role ?? "full", capacityBytes, costClass: costClass ?? "" };
 }
 
 function isPeerAddress(text: string): boolean {

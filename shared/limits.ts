@@ -122,6 +122,18 @@ export const CAUSAL_TOKEN_LENGTH_MAX = KIB;
 export const CAUSAL_TOKEN_DOTS_MAX = 40;
 
 export const PEERS_MAX = 300;
+/** Members remembered, with those that left or were evicted: their names must not be mistaken for new ones. */
+export const MEMBERS_MAX = 1_024;
+/** Named with a suspicion; two regions among them are enough. */
+export const MEMBER_ACCUSERS_MAX = 8;
+export const MEMBER_FEATURES_MAX = 32;
+export const MEMBER_LABEL_LENGTH_MAX = 63;
+/** An advertised URL or host:port. */
+export const MEMBER_ADDRESS_LENGTH_MAX = 512;
+/** A probe on behalf of another: nine times the probe period, when the asking node doubts itself most. */
+export const PROBE_FOR_MS_MAX = 18_000;
+/** News that one probe, its answer or one push carries beside what it is for. */
+export const NEWS_PER_MESSAGE_MAX = 6;
 /** Each data directory that ever wrote is one, for ever. */
 export const VECTOR_ORIGINS_MAX = 4_096;
 /** What a catch-up session that was cut may leave behind, over all origins. */
@@ -196,6 +208,7 @@ invariant(Number.isInteger(AUDIT_GROUPS), "every audit lane belongs to one group
 invariant(AUDIT_LANE_REGISTERS_MAX * 16 < RPC_MESSAGE_BYTES_MAX, "the fingerprints of a lane fit in a message");
 invariant(MANIFEST_BYTES_MAX * 2 < MANIFEST_MEMORY_BYTES_MAX, "the largest manifest does not push out all others");
 invariant(MEDIUM_BLOB_BYTES_MAX * 8 < BLOB_MEMORY_BYTES_MAX, "a blob of medium size does not push out all others");
+invariant(PEERS_MAX < MEMBERS_MAX, "there is room to remember who left");
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
 // A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
 invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");

@@ -171,7 +171,21 @@ export const METRICS = {
     labels: [],
   },
 
-  meridian_members: { type: "gauge", help: "Other nodes, by status.", labels: ["status"] },
+  meridian_members: {
+    type: "gauge",
+    help: "Other nodes, by what the cluster holds of them: alive, suspect, dead, left or evicted.",
+    labels: ["status"],
+  },
+  meridian_peers: {
+    type: "gauge",
+    help: "Addresses of other nodes, by whether this node reaches them: connecting, reachable or unreachable.",
+    labels: ["reachability"],
+  },
+  meridian_membership_doubt: {
+    type: "gauge",
+    help: "How much this node doubts what it sees of others, because it is slow itself: 0 not at all, 8 most.",
+    labels: [],
+  },
   meridian_peer_round_trip_seconds: { type: "gauge", help: "Smoothed round trip to a peer.", labels: ["peer"] },
   meridian_clock_offset_seconds: {
     type: "gauge",

@@ -120,7 +120,9 @@ async function createNode(address: LabAddress, index: number, surroundings: Node
     data: join(dataDirectory, name),
     listen: { registry, peer, ops },
     advertise: { registry: `http://${registry}`, peer },
-    join: network.addressesFrom(name),
+    // Nodes learn of each other's true addresses, and must not go around the network that can be cut.
+    join: network.linesFrom(name).map(({ address: line }) => line),
+    routes: network.linesFrom(name).map(({ target, address: line }) => `${target}=${line}`),
     ...options.configuration,
   };
   // JSON is YAML, and a lab needs no package to write it.

@@ -57,8 +57,9 @@ export class Network {
   }
 
   /** What `source` dials to reach each other node. */
-  addressesFrom(source: string): readonly string[] {
-    return this.#lines.filter((line) => line.source.name === source).map(({ proxy }) => proxy.address);
+  linesFrom(source: string): readonly { readonly target: string; readonly address: string }[] {
+    const lines = this.#lines.filter((line) => line.source.name === source);
+    return lines.map(({ target, proxy }) => ({ target: target.name, address: proxy.address }));
   }
 
   /** Changes what travels from `source` to `target`, both node names. */

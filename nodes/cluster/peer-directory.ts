@@ -36,7 +36,7 @@ export type ReachableMember = Member & { readonly greeting: Greeting; readonly r
 export type PeerDirectoryDeps = {
   /** At the start; see `introduce`. */
   readonly self: Greeting;
-  /** Addresses of the other nodes; this node's own may be among them. */
+  /** Addresses of other nodes, from which all others are learned; this node's own may be among them. */
   readonly join: readonly PeerAddress[];
   readonly peers: Peers;
   readonly clock: Clock;
@@ -96,7 +96,7 @@ export class PeerDirectory {
     for (const link of this.#links.values()) link.close();
   }
 
-  /** In the order of the configuration. */
+  /** The seeds in the order of the configuration, then what was learned. */
   members(): readonly Member[] {
     return this.#membership.members().flatMap((view) => {
       const link = this.#links.get(view.address);
@@ -117,6 +117,18 @@ export class PeerDirectory {
   member(node: NodeId): Member | undefined {
     const named = this.members().filter(({ greeting }) => greeting?.node === node);
     return named.find((member) => isReachable(member)) ?? named[0];
+  }
+
+  /** The way to a node that says it lives at `address`: one that works, else any. */
+  linkTo(node: NodeId, address: PeerAddress): PeerLink | undefined {
+    const member = this.member(node);
+    if (member?.reachability === "reachable") return member.link;
+    return this.#links.get(address) ?? member?.link;
+  }
+
+  /** Addresses of the cluster's members. What is new among them is dialed, what was learned and is missing is let go. */
+  know(addresses: readonly PeerAddress[]): void {
+    this.#give({ kind: "known", addresses, nowMs: this.#nowMs() });
   }
 
   /** After a change of anybody's reachability or identity. Returns what ends the listening. */
@@ -167,6 +179,10 @@ export class PeerDirectory {
         return;
       case "redial":
         this.#links.get(effect.address)?.close();
+        this.#links.set(effect.address, this.#peers.dial(effect.address));
+        this.#tellListeners();
+        return;
+      case "dial":
         this.#links.set(effect.address, this.#peers.dial(effect.address));
         this.#tellListeners();
         return;
@@ -244,9 +260,9 @@ export class PeerDirectory {
 
   #tellListeners(): void {
     const members = this.members();
-    for (const status of ["connecting", "reachable", "unreachable"] as const) {
-      const count = members.filter(({ reachability }) => reachability === status).length;
-      this.#deps.telemetry.set("meridian_members", { status }, count);
+    for (const reachability of ["connecting", "reachable", "unreachable"] as const) {
+      const count = members.filter((member) => member.reachability === reachability).length;
+      this.#deps.telemetry.set("meridian_peers", { reachability }, count);
     }
     for (const listener of this.#listeners) listener();
   }

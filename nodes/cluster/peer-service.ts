@@ -9,6 +9,7 @@ import type { AuditState } from "./audit-state.ts";
 import { describeImage } from "./describe-image.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 import type { Replicate } from "./replicate.ts";
+import type { Roster } from "./roster.ts";
 
 export type PeerServiceDeps = {
   /** What this node says of itself. */
@@ -16,6 +17,7 @@ export type PeerServiceDeps = {
   readonly metadata: Metadata;
   readonly blobs: Pick<Blobs, "open">;
   readonly directory: PeerDirectory;
+  readonly roster: Roster;
   readonly replicate: Replicate;
   readonly audit: Pick<AuditState, "answer" | "answerLane">;
   /** This node's account of itself. */
@@ -24,12 +26,16 @@ export type PeerServiceDeps = {
 
 /** Answers other nodes. Reads only: what a peer says never changes anything here except through a stream this node follows. */
 export function createPeerService(deps: PeerServiceDeps): PeerService {
-  const { metadata, replicate } = deps;
+  const { metadata, replicate, roster } = deps;
   return (caller: Greeting): PeerCalls => ({
     greet: async (greeting) => {
       deps.directory.reportHeard(greeting);
       return await Promise.resolve(deps.self());
     },
+    probe: async (probe) => await roster.answerProbe(caller.node, probe),
+    probeFor: async (request, signal) => await roster.probeFor(request, signal),
+    tellMembers: async (news) => await Promise.resolve(roster.hear(news)),
+    compareMembers: async (compared) => await Promise.resolve(roster.compare(compared)),
     replicate: (acks, signal) => replicate.publish(caller, acks, signal),
     pull: (have, signal) => replicate.missing(have, signal),
     lookup: async (repo, reference) => await metadata.lookup(repo, reference),

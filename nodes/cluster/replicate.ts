@@ -27,7 +27,7 @@ import { Silence } from "./silence.ts";
 export type ReplicateDeps = {
   readonly metadata: Metadata;
   readonly directory: PeerDirectory;
-  readonly roster: Pick<Roster, "members">;
+  readonly roster: Pick<Roster, "members" | "onChanged">;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
@@ -94,10 +94,11 @@ export class Replicate {
   }
 
   start(): void {
-    const { metadata, directory } = this.#deps;
+    const { metadata, directory, roster } = this.#deps;
     this.#stopListening = [
       metadata.onCommitted((news) => this.#committed(news)),
       directory.onChanged(() => this.#lookAround()),
+      roster.onChanged(() => this.#lookAround()),
     ];
     this.#committed(metadata.held());
     this.#lookAround();

@@ -8,7 +8,8 @@
  */
 import type { Digest } from "../../shared/digest.ts";
 import type { Hlc } from "../../shared/hlc.ts";
-import type { NodeIdentity, Origin } from "../../shared/identity.ts";
+import type { NodeId, NodeIdentity, Origin } from "../../shared/identity.ts";
+import type { MemberNews } from "../../shared/member.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
 import type { VersionVector } from "../../shared/version-vector.ts";
 
@@ -137,9 +138,41 @@ export type LaneFrame =
   | { readonly kind: "changes"; readonly changes: readonly Uint8Array[] }
   | { readonly kind: "unknown"; readonly fingerprints: readonly bigint[] };
 
+/** Wall clocks are those of the two nodes, in ms since the epoch. */
+export type Probe = {
+  /** Who is meant. Another node at the address refuses. */
+  readonly target: NodeId;
+  readonly sentWallMs: number;
+  readonly news: readonly MemberNews[];
+};
+
+export type ProbeAnswer = {
+  readonly receivedWallMs: number;
+  readonly answeredWallMs: number;
+  readonly news: readonly MemberNews[];
+};
+
+export type ProbeFor = { readonly target: NodeId; readonly address: PeerAddress; readonly withinMs: number };
+
+export type MembersCompared = {
+  /** 16 bytes over all that the caller knows of the members. */
+  readonly digest: Uint8Array;
+  /** What the caller says of itself. */
+  readonly news: readonly MemberNews[];
+};
+
 /** Calls throw a `PeerError` (shared/peer-error.ts) when the peer cannot be reached, answers with an error, or `signal` aborts. */
 export type PeerCalls = {
   readonly greet: (greeting: Greeting, signal: AbortSignal) => Promise<Greeting>;
+  readonly probe: (probe: Probe, signal: AbortSignal) => Promise<ProbeAnswer>;
+  /** Whether the callee has reached the target. */
+  readonly probeFor: (request: ProbeFor, signal: AbortSignal) => Promise<boolean>;
+  readonly tellMembers: (news: readonly MemberNews[], signal: AbortSignal) => Promise<void>;
+  /** All that the callee knows of the members; `undefined` when that is what the caller knows. */
+  readonly compareMembers: (
+    compared: MembersCompared,
+    signal: AbortSignal,
+  ) => Promise<readonly MemberNews[] | undefined>;
   /** Ends when either side ends or `signal` aborts. */
   readonly replicate: (acks: AsyncIterable<SubscriberFrame>, signal: AbortSignal) => AsyncIterable<PublisherFrame>;
   /** Everything the callee holds that `have` does not. */

@@ -8,6 +8,10 @@
  * without waiting for the earlier greeting to time out, because the greeting that was sent before the link healed may
  * never come back. That one rule makes a healed link usable within a second.
  *
+ * The operator names some addresses, the seeds; the others are learned from whoever answers there. A learned address is
+ * greeted like a seed, and forgotten when its node is no longer a member or has moved. The more there are, the more
+ * rarely each is greeted, so that a node's greetings do not grow with the cluster.
+ *
  * The result is *reachability*: this node's own view of a link, which drives routing and the choice of sources. It says
  * nothing about who is alive; nobody is ever declared dead here.
  *
@@ -62,6 +66,8 @@ export type MembershipInput<Said extends Introduction> =
   | { readonly kind: "broken"; readonly address: Address; readonly nowMs: number }
   /** This node goes on under another origin. */
   | { readonly kind: "renamed"; readonly self: Introduction; readonly nowMs: number }
+  /** Where the members of the cluster say they are, this node among them or not. */
+  | { readonly kind: "known"; readonly addresses: readonly Address[]; readonly nowMs: number }
   /** The peer called this node. */
   | { readonly kind: "heard"; readonly said: Said; readonly nowMs: number };
 
@@ -87,7 +93,9 @@ export type MembershipEffect =
   | { readonly kind: "changed"; readonly address: Address }
   /** Close the connections and open new ones: the old ones may be half open and will not notice a healed link for minutes. */
   | { readonly kind: "redial"; readonly address: Address }
-  /** It is this node itself: forget the address. */
+  /** Open connections to an address that is new. */
+  | { readonly kind: "dial"; readonly address: Address }
+  /** It is this node itself, or no member's any more: forget the address. */
   | { readonly kind: "drop"; readonly address: Address }
   /** This node must not write any more. */
   | { readonly kind: "fence"; readonly trouble: MembershipTrouble; readonly said: Introduction }
@@ -116,6 +124,8 @@ const REDIAL_PERIOD_MS = GREET_TIMEOUT_MS_MAX;
 const UNREACHABLE_UNTIL_REDIAL_MS = 1_000;
 /** Nobody of another cluster or version becomes one of ours by being asked often. */
 const REFUSED_PERIOD_MS = 5_000;
+/** With more addresses than this each is greeted more rarely. */
+const GREETED_OFTEN = 12;
 const ROUND_TRIPS_KEPT = 20;
 /** Weight of a new sample. Source: RFC 6298, alpha. */
 const SMOOTHING = 1 / 8;
@@ -124,6 +134,8 @@ const ECHO_MS_MAX = 5_000;
 
 type Member<Said extends Introduction> = {
   readonly address: Address;
+  /** Named by the operator. */
+  readonly isSeed: boolean;
   reachability: Reachability;
   sinceMs: number;
   said: Said | undefined;
@@ -145,12 +157,15 @@ type Member<Said extends Introduction> = {
 export class Membership<Said extends Introduction> implements Machine<MembershipInput<Said>, MembershipEffect> {
   #self: Introduction;
   readonly #members: Map<Address, Member<Said>>;
+  /** Where this node has met itself. */
+  readonly #own: Set<Address>;
   #wakeAtMs: number | undefined;
   #echoFirstMs: number | undefined;
 
   constructor(self: Introduction, join: readonly Address[], nowMs: number) {
     this.#self = self;
-    this.#members = new Map(join.map((address) => [address, newMember(address, nowMs)]));
+    this.#members = new Map(join.map((address) => [address, newMember(address, true, nowMs)]));
+    this.#own = new Set([self.advertise.peer]);
   }
 
   /** In the order of the list; without addresses that turned out to be this node. */
@@ -177,13 +192,15 @@ export class Membership<Said extends Introduction> implements Machine<Membership
     switch (input.kind) {
       case "woke":
         this.#wakeAtMs = undefined;
-        return [...this.#members.values()].flatMap((member) => greetWhenDue(member, input));
+        return [...this.#members.values()].flatMap((member) => greetWhenDue(member, input, this.#rarity()));
       case "answered":
         return this.#answered(input);
       case "failed":
         return this.#failed(input);
       case "broken":
         return this.#broken(input);
+      case "known":
+        return this.#known(input.addresses, input.nowMs);
       case "heard":
         return this.#heard(input);
       case "renamed":
@@ -203,6 +220,7 @@ export class Membership<Said extends Introduction> implements Machine<Membership
     member.answeredNumber = input.greetingNumber;
 
     if (isSameLife(said, this.#self)) {
+      this.#own.add(address);
       this.#members.delete(address);
       return [{ kind: "drop", address }];
     }
@@ -235,7 +253,7 @@ export class Membership<Said extends Introduction> implements Machine<Membership
         : roundTripMs;
     member.said = said;
     member.failures = 0;
-    member.nextGreetingMs = nowMs + GREET_PERIOD_MS * (1 - member.jitter / 4);
+    member.nextGreetingMs = nowMs + GREET_PERIOD_MS * this.#rarity() * (1 - member.jitter / 4);
 
     if (reachability === "reachable" && isSameNode && before.boot === said.boot) return [...told, ...twins];
     if (reachability !== "reachable") {
@@ -268,6 +286,29 @@ export class Membership<Said extends Introduction> implements Machine<Membership
     if (member?.reachability !== "reachable") return [];
     member.nextGreetingMs = Math.max(nowMs, member.greetedAtMs + HEARD_PAUSE_MS);
     return lose(member, nowMs);
+  }
+
+  /** The seeds stay whatever is known. Who was met under a seed's address is not dialed a second time under his own. */
+  #known(addresses: readonly Address[], nowMs: number): readonly MembershipEffect[] {
+    const aliases = new Set(
+      [...this.#members.values()].flatMap(({ address, said, isSeed }) =>
+        isSeed && said !== undefined && said.advertise.peer !== address ? said.advertise.peer : [],
+      ),
+    );
+    const wanted = new Set(addresses.filter((address) => !this.#own.has(address) && !aliases.has(address)));
+    const dropped = [...this.#members.values()].filter(({ address, isSeed }) => !isSeed && !wanted.has(address));
+    for (const { address } of dropped) this.#members.delete(address);
+    const added = [...wanted].filter((address) => !this.#members.has(address));
+    for (const address of added) this.#members.set(address, newMember(address, false, nowMs));
+    return [
+      ...dropped.map(({ address }) => ({ kind: "drop" as const, address })),
+      ...added.map((address) => ({ kind: "dial" as const, address })),
+    ];
+  }
+
+  /** By how much each is greeted more rarely than in a small cluster. */
+  #rarity(): number {
+    return Math.max(1, this.#members.size / GREETED_OFTEN);
   }
 
   #heard({ said, nowMs }: MembershipInput<Said> & { readonly kind: "heard" }): readonly MembershipEffect[] {
@@ -308,9 +349,10 @@ export class Membership<Said extends Introduction> implements Machine<Membership
   }
 }
 
-function newMember<Said extends Introduction>(address: Address, nowMs: number): Member<Said> {
+function newMember<Said extends Introduction>(address: Address, isSeed: boolean, nowMs: number): Member<Said> {
   return {
     address,
+    isSeed,
     reachability: "connecting",
     sinceMs: nowMs,
     said: undefined,
@@ -341,11 +383,12 @@ function isSameLife(left: Introduction, right: Introduction): boolean {
 function greetWhenDue<Said extends Introduction>(
   member: Member<Said>,
   { nowMs, jitter }: { readonly nowMs: number; readonly jitter: number },
+  rarity: number,
 ): readonly MembershipEffect[] {
   if (nowMs < member.nextGreetingMs) return [];
   member.jitter = jitter;
   member.greetedAtMs = nowMs;
-  member.nextGreetingMs = nowMs + RETRY_MS_MIN + jitter * (RETRY_MS_MAX - RETRY_MS_MIN);
+  member.nextGreetingMs = nowMs + rarity * (RETRY_MS_MIN + jitter * (RETRY_MS_MAX - RETRY_MS_MIN));
   // A reachable peer is greeted again when it has answered, or failed to.
   const isWaitedFor = member.reachability === "reachable" && member.inFlight > 0;
   if (isWaitedFor) return [];

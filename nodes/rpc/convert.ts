@@ -458,7 +458,7 @@ function integer(text: string): number {
   throw new MalformedMessageError("a number is out of range");
 }
 
-function milliseconds(value: number): number {
+export function milliseconds(value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
   throw new MalformedMessageError("a time is not a number of milliseconds");
 }

@@ -57,7 +57,7 @@ function hasMethods(found: unknown, ...methods: readonly string[]): boolean {
 }
 
 function isControl(found: unknown): found is ControlDefinition {
-  return hasMethods(found, "Greet", "Report");
+  return hasMethods(found, "Greet", "Report", "Probe", "ProbeFor", "TellMembers", "CompareMembers");
 }
 
 function isMetadata(found: unknown): found is MetadataDefinition {

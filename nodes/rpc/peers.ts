@@ -35,6 +35,14 @@ import {
   reportFromMessage,
   subscriberFrameToMessage,
 } from "./convert.ts";
+import {
+  compareAnswerFromMessage,
+  comparedToMessage,
+  membersToldToMessage,
+  probeAnswerFromMessage,
+  probeForToMessage,
+  probeToMessage,
+} from "./convert-members.ts";
 import { loadProto, type Proto } from "./load-proto.ts";
 import { mapped } from "./messages.ts";
 
@@ -82,6 +90,14 @@ function linkOver(proto: Proto, { control, metadata, blobs }: Lines): PeerLink {
   return {
     greet: async (greeting, signal) =>
       await control.ask(proto.control.Greet, greetingToMessage(greeting), greetingFromMessage, signal),
+    probe: async (probe, signal) =>
+      await control.ask(proto.control.Probe, probeToMessage(probe), probeAnswerFromMessage, signal),
+    probeFor: async (request, signal) =>
+      await control.ask(proto.control.ProbeFor, probeForToMessage(request), ({ isReached }) => isReached, signal),
+    tellMembers: async (news, signal) =>
+      await control.ask(proto.control.TellMembers, membersToldToMessage(news), () => undefined, signal),
+    compareMembers: async (compared, signal) =>
+      await control.ask(proto.control.CompareMembers, comparedToMessage(compared), compareAnswerFromMessage, signal),
     report: async (signal) => await control.ask(proto.control.Report, {}, reportFromMessage, signal),
     replicate: (acks, signal) =>
       metadata.exchange(

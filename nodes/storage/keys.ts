@@ -15,12 +15,13 @@
  *   o origin seq          live index: dot → key   what lies here alone
  *   I                     name, origin, boot      b digest                a blob that is durable on this node
  *   H                     clock's high water      l repo digest           a blob that was uploaded or mounted
+ *   N                     incarnations in use     n node                  what was last heard of a member
  *   C                     counters, state sum     u id                    an upload session
  *   J                     how far the journal is in this store             S  acknowledged rows may be missing
  */
 import { type Digest, isDigest } from "../../shared/digest.ts";
 import type { Hlc } from "../../shared/hlc.ts";
-import { isOrigin, type Origin } from "../../shared/identity.ts";
+import { isOrigin, type NodeId, type Origin } from "../../shared/identity.ts";
 import { invariant, unreachable } from "../../shared/invariant.ts";
 import { isRepositoryName, isTag, type RepositoryName, type Tag } from "../../shared/reference.ts";
 import type { RegisterKey } from "../../shared/register.ts";
@@ -71,6 +72,7 @@ const MANIFEST_LETTER = "m".charCodeAt(0);
 
 export const SELF: Key = text("I");
 export const CLOCK: Key = text("H");
+export const INCARNATIONS: Key = text("N");
 export const COUNTERS: Key = text("C");
 export const JOURNAL_MARK: Key = text("J");
 export const SUSPICION: Key = text("S");
@@ -239,6 +241,14 @@ export function uploadRow(id: string): Key {
 
 export function allUploads(): KeySpan {
   return under(text("u"));
+}
+
+export function memberRow(node: NodeId): Key {
+  return text("n", node);
+}
+
+export function allMembers(): KeySpan {
+  return under(text("n"));
 }
 
 /** The first key that can follow `key`. */

@@ -9,6 +9,8 @@ import type { Hlc } from "../../shared/hlc.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { TAG_HISTORY_MOVES_MAX } from "../../shared/limits.ts";
 import { parseManifest, type ReferrerDescriptor, referrerDescriptorOf } from "../../shared/manifest.ts";
+import type { MemberNews } from "../../shared/member.ts";
+import { decodeMemberNews } from "../../shared/member-news.ts";
 import { isRepositoryName, isTag, type RepositoryName, type Tag } from "../../shared/reference.ts";
 import {
   type Author,
@@ -213,6 +215,34 @@ export class MetadataReader {
     for (let isAtEnd = false; !isAtEnd; ) {
       try {
         for await (const { value } of this.view.rows({ ...all, from })) yield decodeUpload(value);
+        isAtEnd = true;
+      } catch (cause) {
+        if (!(cause instanceof DamagedRowError)) throw cause;
+        onDamaged(cause);
+        from = keys.justAfter(cause.key);
+      }
+    }
+  }
+
+  /** Incarnations up to here are in use; 0 in a store that never had one. A damaged row counts as none. */
+  async incarnationsReserved(onDamaged: (error: DamagedRowError) => void): Promise<number> {
+    try {
+      const row = await this.view.get(keys.INCARNATIONS);
+      return row === undefined ? 0 : decodeNumber(row);
+    } catch (cause) {
+      if (!(cause instanceof DamagedRowError)) throw cause;
+      onDamaged(cause);
+      return 0;
+    }
+  }
+
+  /** What was last heard of each member. What is damaged is heard anew: it is passed over, and `onDamaged` told. */
+  async *members(onDamaged: (error: DamagedRowError) => void): AsyncIterable<MemberNews> {
+    const all = keys.allMembers();
+    let { from } = all;
+    for (let isAtEnd = false; !isAtEnd; ) {
+      try {
+        for await (const { value } of this.view.rows({ ...all, from })) yield* decodeMemberNews(value);
         isAtEnd = true;
       } catch (cause) {
         if (!(cause instanceof DamagedRowError)) throw cause;

@@ -3,6 +3,8 @@ import type { Digest } from "../../shared/digest.ts";
 import { type Hlc, hlcOf, nextHlc } from "../../shared/hlc.ts";
 import type { NodeIdentity } from "../../shared/identity.ts";
 import { MANIFEST_INLINE_BYTES_MAX } from "../../shared/limits.ts";
+import type { MemberNews } from "../../shared/member.ts";
+import { encodeMemberNews } from "../../shared/member-news.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
 import { type RegisterKey, type RegisterValue, type Version, winnerOf } from "../../shared/register.ts";
 import type { Dot } from "../../shared/version-vector.ts";
@@ -87,6 +89,15 @@ export class Turn extends MetadataReader {
 
   dropUpload(id: string): void {
     this.#deps.rows.delete(keys.uploadRow(id));
+  }
+
+  /** Incarnations up to `upto` are in use, and never to be used by another life. */
+  reserveIncarnations(upto: number): void {
+    this.#deps.rows.put(keys.INCARNATIONS, encodeNumber(upto));
+  }
+
+  putMember(news: MemberNews): void {
+    this.#deps.rows.put(keys.memberRow(news.node), encodeMemberNews([news]));
   }
 
   async #tick(): Promise<Hlc> {

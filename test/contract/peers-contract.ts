@@ -4,10 +4,12 @@ import type { Greeting, PeerCalls, PeerLink, PeerService, SubscriberFrame } from
 import { type Digest, digestOf } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { hlcOf } from "../../shared/hlc.ts";
-import { parseClusterId } from "../../shared/identity.ts";
+import { parseClusterId, parseNodeId } from "../../shared/identity.ts";
 import { RPC_BLOB_CHUNK_BYTES } from "../../shared/limits.ts";
+import { digestOfMembers } from "../../shared/member-news.ts";
 import type { PeerError } from "../../shared/peer-error.ts";
 import { parseReference, parseRepositoryName } from "../../shared/reference.ts";
+import { newsOf } from "../support/members.ts";
 import {
   calls,
   EU_ORIGIN,
@@ -81,6 +83,53 @@ export function peersContract(name: string, makePair: () => Promise<PeersUnderTe
         expect(await link.have(undefined, [], NEVER)).toEqual([]);
       });
       expect(asked).toEqual([US, [REPO, tag], [REPO, digest], [REPO, [LAYER, long]], [undefined, []]]);
+    });
+
+    test("brings probes, with the clocks of both sides and news of members, and what is asked of helpers", async () => {
+      const asked: unknown[] = [];
+      const news = [
+        newsOf("eu-2", { incarnation: 7, standing: "suspect", accusers: [US.node], description: undefined }),
+        newsOf("ap-1", { evictions: 3 }),
+      ];
+      const probe = { target: parseNodeId("eu-1"), sentWallMs: 1_700_000_000_000.25, news };
+      const answer = { receivedWallMs: 1.5, answeredWallMs: 2.25, news: [newsOf("eu-1", { incarnation: 8 })] };
+      const help = { target: parseNodeId("ap-1"), address: "ap-1:7000", withinMs: 850 };
+      const link = await linkTo({
+        probe: async (said) => {
+          asked.push(said);
+          return await Promise.resolve(answer);
+        },
+        probeFor: async (said) => {
+          asked.push(said);
+          return await Promise.resolve(true);
+        },
+        tellMembers: async (said) => {
+          asked.push(said);
+          await Promise.resolve();
+        },
+      });
+
+      await pair.run(async () => {
+        expect(await link.probe(probe, NEVER)).toEqual(answer);
+        expect(await link.probeFor(help, NEVER)).toBe(true);
+        expect(await link.tellMembers(news, NEVER)).toBeUndefined();
+        expect(await link.probe({ ...probe, news: [] }, NEVER)).toEqual(answer);
+      });
+      expect(asked).toEqual([probe, help, news, { ...probe, news: [] }]);
+    });
+
+    test("brings all that a node knows of the members, or that it is the same", async () => {
+      const known = [newsOf("eu-1"), newsOf("ap-1", { standing: "left" })];
+      const digest = digestOfMembers(known);
+      const link = await linkTo({
+        compareMembers: async (said) => (Buffer.from(said.digest).equals(digest) ? undefined : said.news),
+      });
+
+      await pair.run(async () => {
+        expect(await link.compareMembers({ digest, news: known }, NEVER)).toBeUndefined();
+        expect(await link.compareMembers({ digest: new Uint8Array(16), news: known }, NEVER)).toEqual(known);
+        expect(await link.compareMembers({ digest: new Uint8Array(16), news: [] }, NEVER)).toEqual([]);
+      });
     });
 
     test("brings an answer that says nothing is known", async () => {

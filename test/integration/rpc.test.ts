@@ -44,6 +44,10 @@ describe("a call to a peer", () => {
         return await answers.greet(from, signal);
       },
       report: answers.report,
+      probe: answers.probe,
+      probeFor: answers.probeFor,
+      tellMembers: answers.tellMembers,
+      compareMembers: answers.compareMembers,
       replicate: async function* replicate(acks, signal) {
         for await (const ack of acks) heard.push(ack);
         yield* answers.replicate(acks, signal);

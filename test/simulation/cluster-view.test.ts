@@ -49,7 +49,7 @@ describe("members", () => {
     expect(members.map(({ node, status, isSelf, reachability }) => ({ node, status, isSelf, reachability }))).toEqual([
       { node: "n1", status: "alive", isSelf: true, reachability: "reachable" },
       { node: "n2", status: "alive", isSelf: false, reachability: "reachable" },
-      { node: "n3", status: "alive", isSelf: false, reachability: "unreachable" },
+      { node: "n3", status: "suspect", isSelf: false, reachability: "unreachable" },
     ]);
     expect(members[0]?.forMs).toBeCloseTo(cluster.world.nowMs, -1);
     await cluster.stopAll();

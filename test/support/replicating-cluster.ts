@@ -217,7 +217,8 @@ async function startNode(
     ...ports,
   });
   const onContradicted = (): void => metadata.fence(new Error("its data directory was put back"));
-  const roster = new Roster({ self: () => self, directory, clock });
+  const labels = { zone: "", role: "full", capacityBytes: undefined, costClass: "" } as const;
+  const roster = await Roster.open({ self: () => self, labels, routes: new Map(), metadata, directory, ...ports });
   const replicate = new Replicate({ metadata, directory, roster, onContradicted, ...ports });
   const fetchContent = new FetchContent({ metadata, directory, ...ports });
   const probeMiss = new ProbeMiss({ metadata, directory, ...ports });
@@ -225,14 +226,15 @@ async function startNode(
   const audit = new AuditState({ metadata, directory, ...ports });
   const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
   const report = (): NodeReport => view.report();
-  const service = createPeerService({ self: () => self, metadata, blobs, directory, replicate, audit, report });
+  const service = createPeerService({ self: () => self, metadata, blobs, directory, roster, replicate, audit, report });
   const stopListening = network.listen(self, service);
   directory.start();
+  roster.start();
   replicate.start();
   fetchContent.start();
   audit.start();
   const stop = async (): Promise<void> => {
-    await Promise.all([fetchContent.stop(), replicate.stop(), directory.stop(), audit.stop()]);
+    await Promise.all([fetchContent.stop(), replicate.stop(), roster.stop(), directory.stop(), audit.stop()]);
     stopListening();
   };
   return {

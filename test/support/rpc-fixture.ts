@@ -94,6 +94,14 @@ export function calls(changes: Partial<PeerCalls> = {}): PeerCalls {
       stateHash: "00ff",
       lag: [{ source: "us-1", region: "us", isReachable: false, pendingOps: 4, lagMs: 1500.5 }],
     }),
+    probe: async ({ sentWallMs, news }) => ({
+      receivedWallMs: sentWallMs + 0.5,
+      answeredWallMs: sentWallMs + 1.5,
+      news,
+    }),
+    probeFor: async ({ target }) => target === "us-1",
+    tellMembers: async () => undefined,
+    compareMembers: async ({ news }) => news,
     audit: async (question) => ({
       isReady: true,
       held: held({ origin: EU_ORIGIN, seq: 4 }),

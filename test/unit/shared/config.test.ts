@@ -23,6 +23,8 @@ const DEFAULTS = {
   },
   advertise: { registry: undefined, peer: undefined },
   join: [],
+  routes: new Map(),
+  labels: { zone: "", role: "full", capacityBytes: undefined, costClass: "" },
   storage: { driver: "filesystem" },
   log: { level: "info" },
   forceSolo: false,
@@ -37,6 +39,8 @@ const EVERYTHING = {
   listen: { registry: "0.0.0.0:5000", peer: "[::]:7000", ops: "10.0.0.1:9000" },
   advertise: { registry: "https://eu.example.com", peer: "eu-1.example.com:7000" },
   join: ["us-1.example.com:7000", "[fd00::1]:7000"],
+  routes: ["us-1=10.8.0.2:7000"],
+  labels: { zone: "eu-a", role: "cache", capacity: "500GiB", costClass: "cheap" },
   storage: { driver: "filesystem" },
   log: { level: "debug" },
   forceSolo: true,
@@ -67,6 +71,8 @@ describe("a configuration", () => {
   test("may say everything", () => {
     expect(configOf(EVERYTHING)).toEqual({
       ...EVERYTHING,
+      routes: new Map([["us-1", "10.8.0.2:7000"]]),
+      labels: { zone: "eu-a", role: "cache", capacityBytes: 500 * 2 ** 30, costClass: "cheap" },
       listen: {
         registry: { host: "0.0.0.0", port: 5000 },
         peer: { host: "::", port: 7000 },
@@ -154,6 +160,10 @@ describe("a value is refused in words that help", () => {
     [{ join: ["x:1", 7] }, "join.1 must be a text, not a number"],
     [{ join: ["x:1", "x"] }, 'join.1 must be host:port of another node, not "x"'],
     [{ join: ["x:0"] }, 'join.0 must be host:port of another node, not "x:0"'],
+    [{ routes: ["us-1=x:0"] }, 'routes.0 must be NODE=host:port, not "us-1=x:0"'],
+    [{ routes: ["us-1"] }, 'routes.0 must be NODE=host:port, not "us-1"'],
+    [{ labels: { capacity: "much" } }, 'labels.capacity must be a size such as 500GiB, not "much"'],
+    [{ labels: { role: "boss" } }, 'labels.role must be full or cache or witness, not "boss"'],
     [{ storage: { driver: "s3" } }, 'storage.driver must be filesystem, not "s3"'],
     [{ log: { level: "trace" } }, 'log.level must be debug or info or warn or error, not "trace"'],
     [{ insecure: "yes" }, "insecure must be true or false, not a text"],
