@@ -19,7 +19,7 @@ import type { Staging } from "../ports/disk.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import { BlobFetch, type BlobFetchEffect, type BlobFetchInput } from "../protocol/blob-fetch.ts";
-import { type Blobs, refusalOf } from "../storage/blobs.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import type { MetadataReader } from "../storage/metadata-reader.ts";
 import { Alarm, Driver, Tasks } from "./driver.ts";
 import { findHolders, type HolderFound } from "./find-holders.ts";
@@ -29,7 +29,7 @@ import type { PeerDirectory, ReachableMember } from "./peer-directory.ts";
 
 export type BlobTransferDeps = {
   readonly self: Pick<NodeIdentity, "node" | "region">;
-  readonly blobs: Pick<Blobs, "open" | "stage" | "commit">;
+  readonly blobs: Pick<Blobs, "open" | "stage" | "commit" | "refusalOf">;
   readonly cluster: Pick<PeerDirectory, "reachable" | "member">;
   readonly reader: Pick<MetadataReader, "blobAuthors">;
   readonly clock: Clock;
@@ -322,7 +322,7 @@ export class BlobTransfer {
     try {
       await work();
     } catch (cause) {
-      this.#end("failed", refusalOf(cause));
+      this.#end("failed", this.#deps.blobs.refusalOf(cause));
     }
   }
 

@@ -18,7 +18,7 @@ import type { PeerDirectory } from "./peer-directory.ts";
 
 export type FetchBlobDeps = {
   readonly metadata: Pick<Metadata, "self" | "reader">;
-  readonly blobs: Pick<Blobs, "open" | "stage" | "commit">;
+  readonly blobs: Pick<Blobs, "open" | "stage" | "commit" | "refusalOf">;
   readonly cluster: Pick<PeerDirectory, "reachable" | "member">;
   readonly clock: Clock;
   readonly timers: Timers;

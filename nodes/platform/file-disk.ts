@@ -8,6 +8,7 @@ import { invariant } from "../../shared/invariant.ts";
 import type { Disk, StagedEntry, Staging, StagingName, StoredBlob } from "../ports/disk.ts";
 import { BlobFolders, isStagingName } from "./blob-folders.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { changingDisk } from "./disk-failure.ts";
 import { FileStaging } from "./file-staging.ts";
 import { SharedFile } from "./shared-file.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -33,12 +34,14 @@ export class FileDisk implements Disk {
   readonly stage = async (name: StagingName): Promise<Staging> => {
     const path = this.#folders.stagingPath(name);
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-    return this.#stagingOf(name, await open(path, flags, PRIVATE_FILE), 0);
+    const handle = await changingDisk("a new upload", async () => await open(path, flags, PRIVATE_FILE));
+    return this.#stagingOf(name, handle, 0);
   };
 
   readonly resume = async (name: StagingName): Promise<Staging | undefined> => {
     invariant(!this.#openNames.has(name), "what is being staged has one writer");
-    const handle = await openExisting(this.#folders.stagingPath(name), constants.O_RDWR);
+    const path = this.#folders.stagingPath(name);
+    const handle = await changingDisk("an upload", async () => await openExisting(path, constants.O_RDWR));
     if (handle === undefined) return undefined;
     const { size } = await handle.stat();
     return this.#stagingOf(name, handle, size);
@@ -72,12 +75,14 @@ export class FileDisk implements Disk {
   };
 
   readonly remove = async (digest: Digest): Promise<void> => {
-    await rm(this.#folders.blobPath(digest), { force: true });
-    try {
-      await syncFolder(this.#folders.folderOf(digest));
-    } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw error;
-    }
+    await changingDisk("removing a blob", async () => {
+      await rm(this.#folders.blobPath(digest), { force: true });
+      try {
+        await syncFolder(this.#folders.folderOf(digest));
+      } catch (error) {
+        if (codeOf(error) !== "ENOENT") throw error;
+      }
+    });
   };
 
   readonly freeBytes = async (): Promise<number> => {

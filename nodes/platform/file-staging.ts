@@ -9,12 +9,13 @@
 import { rename, rm, stat } from "node:fs/promises";
 
 import type { Digest, DigestAlgorithm } from "../../shared/digest.ts";
-import { DiskFullError, DurabilityError } from "../../shared/disk-errors.ts";
+import { DurabilityError } from "../../shared/disk-errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { OneAtATime } from "../../shared/one-at-a-time.ts";
 import type { ByteSpan, Staging, StagingName } from "../ports/disk.ts";
 import type { BlobFolders } from "./blob-folders.ts";
 import { CheckpointedHash } from "./checkpointed-hash.ts";
+import { changingDisk } from "./disk-failure.ts";
 import type { SharedFile } from "./shared-file.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
@@ -69,7 +70,7 @@ export class FileStaging implements Staging {
   async truncate(size: number): Promise<void> {
     await this.#turn(async () => {
       invariant(size >= 0 && size <= this.#size, "bytes are cut back to what there is");
-      await this.#file.handle.truncate(size);
+      await changingDisk("cutting back an upload", async () => await this.#file.handle.truncate(size));
       this.#size = size;
       for (const hash of this.#hashes.values()) hash.rewind(size);
     });
@@ -94,8 +95,10 @@ export class FileStaging implements Staging {
     await this.#turn(async () => {
       try {
         await this.#syncBytes();
-        await this.#folders.prepare(digest);
-        await this.#takeName(digest);
+        await changingDisk("the name of a blob", async () => {
+          await this.#folders.prepare(digest);
+          await this.#takeName(digest);
+        });
         // Also when the name was there: perhaps only the cache knows it, from a life that ended before it synced.
         await syncFolder(this.#folders.folderOf(digest));
       } catch (cause) {
@@ -110,7 +113,8 @@ export class FileStaging implements Staging {
   async discard(): Promise<void> {
     await this.#turns.run(async () => {
       if (this.#state === "ended") return;
-      await rm(this.#folders.stagingPath(this.name), { force: true });
+      const path = this.#folders.stagingPath(this.name);
+      await changingDisk("discarding an upload", async () => await rm(path, { force: true }));
       await this.#end();
     });
   }
@@ -141,21 +145,20 @@ export class FileStaging implements Staging {
   }
 
   async #writeFully(bytes: Uint8Array): Promise<void> {
-    try {
+    await changingDisk("the bytes", async () => {
       for (let done = 0; done < bytes.length; ) {
         const { bytesWritten } = await this.#file.handle.write(bytes, done, bytes.length - done, this.#size + done);
         done += bytesWritten;
       }
-    } catch (cause) {
-      if (codeOf(cause) !== "ENOSPC" && codeOf(cause) !== "EDQUOT") throw cause;
-      throw new DiskFullError("no room is left for the bytes", { cause });
-    }
+    });
   }
 
   async #syncBytes(): Promise<void> {
     const { size } = await this.#file.handle.stat();
     invariant(size >= this.#size, "a file holds what was written to it");
-    if (size > this.#size) await this.#file.handle.truncate(this.#size);
+    if (size > this.#size) {
+      await changingDisk("the length of a blob", async () => await this.#file.handle.truncate(this.#size));
+    }
     try {
       await this.#file.handle.sync();
     } catch (cause) {

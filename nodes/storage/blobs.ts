@@ -68,7 +68,11 @@ export class Blobs {
     const { disk, metadata, random } = this.#deps;
     const freeBytes = await disk.freeBytes();
     if (freeBytes < DISK_RESERVE_BYTES + bytes) throw diskFull(freeBytes);
-    return await disk.stage(newFetchName(metadata.self.boot, random));
+    try {
+      return await disk.stage(newFetchName(metadata.self.boot, random));
+    } catch (cause) {
+      throw this.refusalOf(cause);
+    }
   }
 
   /**
@@ -97,6 +101,17 @@ export class Blobs {
     });
   }
 
+  /**
+   * What a failed write comes to, and what its client is told: a disk that fails ends the node's right to write, one that
+   * is full is worth another try later, and everything else is ours to mend.
+   */
+  refusalOf(cause: unknown): unknown {
+    if (cause instanceof DiskFullError) return diskFull(undefined, cause);
+    if (!(cause instanceof DurabilityError)) return cause;
+    this.#deps.metadata.fence(cause);
+    return writesEnded(cause);
+  }
+
   async #openInMemory(digest: Digest, blob: StoredBlob): Promise<StoredBlob | undefined> {
     try {
       const bytes = await readWhole(blob);
@@ -114,7 +129,7 @@ export class Blobs {
   }
 
   async #makeDurable(staging: Staging, digest: Digest): Promise<void> {
-    const { clock, metadata, telemetry } = this.#deps;
+    const { clock, telemetry } = this.#deps;
     // The last look at the bytes before they get their name, whoever has looked before.
     invariant((await staging.digest(algorithmOf(digest))) === digest, "only bytes of the digest are stored under it");
     const startedMs = clock.monotonicMs();
@@ -122,17 +137,10 @@ export class Blobs {
       await staging.commit(digest);
     } catch (cause) {
       telemetry.count("meridian_storage_errors_total", { operation: "commit-blob" });
-      if (cause instanceof DurabilityError) metadata.fence(cause);
-      throw refusalOf(cause);
+      throw this.refusalOf(cause);
     }
     telemetry.observe("meridian_disk_sync_duration_seconds", {}, (clock.monotonicMs() - startedMs) / 1000);
   }
-}
-
-/** What a client is told of a failing disk: one that is full, or does not sync, is worth another try; everything else is ours to mend. */
-export function refusalOf(cause: unknown): unknown {
-  if (cause instanceof DurabilityError) return writesEnded(cause);
-  return cause instanceof DiskFullError ? diskFull(undefined, cause) : cause;
 }
 
 export function diskFull(freeBytes: number | undefined, cause?: unknown): RegistryError {

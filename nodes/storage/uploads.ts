@@ -35,7 +35,7 @@ import type { Disk, Staging } from "../ports/disk.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer, Timers } from "../ports/timers.ts";
-import { type Blobs, diskFull, refusalOf } from "./blobs.ts";
+import { type Blobs, diskFull } from "./blobs.ts";
 import type { Metadata } from "./metadata.ts";
 import type { UploadRow } from "./rows.ts";
 import { isAbandoned, uploadName } from "./staging-names.ts";
@@ -166,7 +166,7 @@ export class Uploads {
         });
       } catch (cause) {
         session.offset = 0;
-        await staging.discard();
+        await this.#undo(async () => await staging.discard());
         throw cause;
       }
       this.#end(session, "finished");
@@ -177,7 +177,13 @@ export class Uploads {
   /** @throws {RegistryError} `BLOB_UPLOAD_UNKNOWN` */
   async cancel(repo: RepositoryName, id: string): Promise<void> {
     const session = await this.#find(repo, id);
-    await this.#queue(session, async () => await this.#drop(session, "cancelled"));
+    await this.#queue(session, async () => {
+      try {
+        await this.#drop(session, "cancelled");
+      } catch (cause) {
+        throw this.#deps.blobs.refusalOf(cause);
+      }
+    });
   }
 
   /** Ends the sessions that nobody has used for too long, and frees what no session needs. Returns how many ended. */
@@ -250,10 +256,21 @@ export class Uploads {
       try {
         return await task(session);
       } catch (cause) {
-        await cutBack(session);
-        throw refusalOf(cause);
+        const refusal = this.#deps.blobs.refusalOf(cause);
+        await this.#undo(async () => await cutBack(session));
+        throw refusal;
       }
     });
+  }
+
+  /** Clears up after a failure, which is the one that is told: a failing disk may not even take back what it took. */
+  async #undo(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#deps.blobs.refusalOf(error);
+      this.#deps.telemetry.log("warn", "what a failed upload has left could not be removed", { error });
+    }
   }
 
   async #queue<T>(session: Session, task: () => Promise<T>): Promise<T> {

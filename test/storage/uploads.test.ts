@@ -273,6 +273,21 @@ describe("a chunk", () => {
     expect(await finish(node, id, DIGEST)).toBe(DIGEST);
   });
 
+  test("that the disk fails at is refused, and takes the node's right to write", async () => {
+    const state = { isFailing: false };
+    const node = await StoredNode.started({
+      fault: (operation) => (state.isFailing && operation === "append" ? new DurabilityError("EIO") : undefined),
+    });
+    const id = await started(node);
+    state.isFailing = true;
+
+    const refused = append(node, id, body(FIRST));
+
+    await expect(refused).rejects.toMatchObject({ code: "UNAVAILABLE", status: 503, retryAfterSeconds: 5 });
+    expect(node.metadata.isFenced()).toBeInstanceOf(DurabilityError);
+    expect(await node.uploads.status(REPO, id)).toEqual({ id, offset: 0 });
+  });
+
   test("can be seen while it arrives only as what was there before", async () => {
     const node = await StoredNode.started();
     const id = await started(node);

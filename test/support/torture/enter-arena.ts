@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { temporaryFolder } from "../temporary-folder.ts";
 import type { CutReport } from "./power-cut.ts";
+import type { SweepReport } from "./sweep.ts";
 
 const ARENA = fileURLToPath(new URL("./arena.ts", import.meta.url));
 const COMPILED = fileURLToPath(new URL("../../../.cache/torture-compiled", import.meta.url));
@@ -29,6 +30,12 @@ const [PROGRAM, ...NAMESPACES] = [
 /** A run of the power-cut loop, or of its control. */
 export async function cutsInArena(scenario: string, options: Readonly<Record<string, unknown>>): Promise<CutReport> {
   const report: CutReport = JSON.parse(await inArena(scenario, options));
+  return report;
+}
+
+/** A sweep of faults over the calls of a push. */
+export async function sweepInArena(options: Readonly<Record<string, unknown>>): Promise<SweepReport> {
+  const report: SweepReport = JSON.parse(await inArena("sweep", options));
   return report;
 }
 

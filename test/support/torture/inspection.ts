@@ -10,17 +10,38 @@ import { PRESENT, register } from "./workload.ts";
 
 const AT_ONCE = 8;
 
-/** Looks at `registers` and takes what it finds as the truth from here on. */
+type Look = Pick<Oracle, "observe">;
+
+/** Looks at `registers` in a new life of the store, and takes what it finds as the truth from here on. */
 export async function inspect(
   client: RegistryClient,
   oracle: Oracle,
+  registers: readonly string[],
+): Promise<readonly Fault[]> {
+  return await inspectAll(client, oracle, oracle, registers);
+}
+
+/** Looks at `registers` in the life in which they were written: what had no answer may still come to be. */
+export async function glance(
+  client: RegistryClient,
+  oracle: Oracle,
+  registers: readonly string[],
+): Promise<readonly Fault[]> {
+  const compare: Look["observe"] = (name, found) => oracle.compare(name, found);
+  return await inspectAll(client, oracle, { observe: compare }, registers);
+}
+
+async function inspectAll(
+  client: RegistryClient,
+  oracle: Oracle,
+  judge: Look,
   registers: readonly string[],
 ): Promise<readonly Fault[]> {
   const faults: Fault[] = [];
   const left = [...registers];
   const look = async (): Promise<void> => {
     for (let name = left.pop(); name !== undefined; name = left.pop()) {
-      faults.push(...(await inspectOne(client, oracle, name)));
+      faults.push(...(await inspectOne(client, judge, name)));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, look));
@@ -28,7 +49,7 @@ export async function inspect(
   return faults;
 }
 
-async function inspectOne(client: RegistryClient, oracle: Oracle, name: string): Promise<readonly Fault[]> {
+async function inspectOne(client: RegistryClient, oracle: Look, name: string): Promise<readonly Fault[]> {
   const [kind = "", repo = "", reference = ""] = name.split(" ");
   const reply = await client.get(`/v2/${repo}/${kind === "blob" ? "blobs" : "manifests"}/${reference}`);
   if (reply.status === 404) return faultsOf([oracle.observe(name, undefined)]);

@@ -74,19 +74,23 @@ export class Oracle {
     return [...this.#attempts.keys()];
   }
 
-  /** Takes what was found as the truth from here on, and says what is wrong with it. Nobody writes meanwhile. */
-  observe(register: string, found: Value): Fault | undefined {
-    const attempts = this.#of(register);
+  /** What is wrong with finding `found` in `register`, while writes without an answer may still come to be. */
+  compare(register: string, found: Value): Fault | undefined {
     const allowed = this.allowed(register);
+    if (allowed.includes(found)) return undefined;
+    const wanted = this.#of(register).map(({ value, endedAt }) => {
+      return `${value ?? "nothing"}${endedAt === undefined ? "?" : ""}`;
+    });
+    const detail = `${found ?? "nothing"} instead of ${wanted.join(", ")}`;
+    return { kind: kindOf(allowed, found), what: register, detail };
+  }
+
+  /** The same in a new life of the store, which has nothing left to come: what was found is the truth from here on. */
+  observe(register: string, found: Value): Fault | undefined {
+    const fault = this.compare(register, found);
     this.#touched.delete(register);
     this.#attempts.set(register, [{ register, value: found, beganAt: this.#tick(), endedAt: this.#tick() }]);
-    if (allowed.includes(found)) return undefined;
-    const wanted = attempts.map(({ value, endedAt }) => `${value ?? "nothing"}${endedAt === undefined ? "?" : ""}`);
-    return {
-      kind: kindOf(allowed, found),
-      what: register,
-      detail: `${found ?? "nothing"} instead of ${wanted.join(", ")}`,
-    };
+    return fault;
   }
 
   #tick(): number {
