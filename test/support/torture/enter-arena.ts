@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { temporaryFolder } from "../temporary-folder.ts";
 import type { CutReport } from "./power-cut.ts";
+import type { RotReport } from "./rot.ts";
 import type { SweepReport } from "./sweep.ts";
 
 const ARENA = fileURLToPath(new URL("./arena.ts", import.meta.url));
@@ -36,6 +37,12 @@ export async function cutsInArena(scenario: string, options: Readonly<Record<str
 /** A sweep of faults over the calls of a push. */
 export async function sweepInArena(options: Readonly<Record<string, unknown>>): Promise<SweepReport> {
   const report: SweepReport = JSON.parse(await inArena("sweep", options));
+  return report;
+}
+
+/** Injections of rot. */
+export async function rotInArena(options: Readonly<Record<string, unknown>>): Promise<RotReport> {
+  const report: RotReport = JSON.parse(await inArena("rot", options));
   return report;
 }
 

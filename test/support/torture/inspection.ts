@@ -50,6 +50,15 @@ async function inspectAll(
 }
 
 async function inspectOne(client: RegistryClient, oracle: Look, name: string): Promise<readonly Fault[]> {
+  try {
+    return await inspectReply(client, oracle, name);
+  } catch (cause) {
+    // An answer that breaks off is how a registry takes back what it finds to be wrong on the way.
+    return [{ kind: "unreadable", what: name, detail: String(cause) }];
+  }
+}
+
+async function inspectReply(client: RegistryClient, oracle: Look, name: string): Promise<readonly Fault[]> {
   const [kind = "", repo = "", reference = ""] = name.split(" ");
   const reply = await client.get(`/v2/${repo}/${kind === "blob" ? "blobs" : "manifests"}/${reference}`);
   if (reply.status === 404) return faultsOf([oracle.observe(name, undefined)]);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Fault, FaultKind } from "./oracle.ts";
 import { type CutReport, cutPower } from "./power-cut.ts";
 import { PowerDisk } from "./power-disk.ts";
+import { rot } from "./rot.ts";
 import { meridian, toyStore } from "./store-process.ts";
 import { SWEEP_FAULTS, type SweepFault, type SweepReport, sweep } from "./sweep.ts";
 
@@ -19,7 +20,12 @@ export type Options = {
   readonly faults?: readonly SweepFault[];
   readonly part?: number;
   readonly parts?: number;
+  /** Of rot. */
+  readonly metadataInjections?: number;
+  readonly blobInjections?: number;
 };
+
+const NO_INJECTIONS = { metadataInjections: 0, blobInjections: 0 } as const;
 
 /** More than the node keeps free for itself, and sparse. */
 const DISK_MIB = 2048;
@@ -32,6 +38,7 @@ export const SCENARIOS: ReadonlyMap<string, (options: Options) => Promise<unknow
   ["kill", async (options: Options) => await cutMeridian(options, "kill")],
   ["toy", async (options: Options) => await cutToy(options, "power")],
   ["kill-toy", async (options: Options) => await cutToy(options, "kill")],
+  ["rot", async (options: Options) => await rot({ ...NO_INJECTIONS, ...options })],
   ["sweep", async (options: Options) => await sweepMeridian(options)],
 ]);
 

@@ -125,12 +125,11 @@ class Sweep {
     const found = [...threads].find(([, { name, rank }]) => name === thread.name && rank === thread.rank);
     const what = fault === "EIO" || fault === "ENOSPC" ? `error=${fault}` : "signal=SIGKILL";
     const files = call === "write" ? await filesOpenBelow(this.#options.disk.path, store.pid) : [];
-    return await Tracer.attach([
-      ...["-o", "/dev/null", "-e", `trace=${call}`, "-e", `inject=${call}:${what}:when=${index}`],
-      // Sockets and pipes are written to by the same call.
-      ...files.flatMap((path) => ["-P", path]),
-      ...(found === undefined ? ["-f", "-p", `${store.pid}`] : ["-p", `${found[0]}`]),
-    ]);
+    // Sockets and pipes are written to by the same call.
+    const paths = files.flatMap((path) => ["-P", path]);
+    const whom = found === undefined ? ["-f", "-p", `${store.pid}`] : ["-p", `${found[0]}`];
+    const injection = ["-e", `trace=${call}`, "-e", `inject=${call}:${what}:when=${index}`];
+    return await Tracer.attach(["-o", "/dev/null", ...injection, ...paths, ...whom]);
   }
 
   /** After an error: refusals that say so, reads that go on, and a node that knows what it has become. */

@@ -39,6 +39,8 @@ export type DiskCall = (typeof DISK_CALLS)[number];
 export type ThreadName = { readonly name: string; readonly rank: number };
 
 const THREAD = /^(?<name>.*)$/m;
+const STRACE = "strace";
+/** What it says when it has. */
 const ATTACHED = "attached";
 
 export class Tracer {
@@ -50,7 +52,7 @@ export class Tracer {
 
   /** Traces what `args` say. When this resolves, no call of the process escapes. */
   static async attach(args: readonly string[]): Promise<Tracer> {
-    const child = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(STRACE, args, { stdio: ["ignore", "ignore", "pipe"] });
     const attached = Promise.withResolvers<undefined>();
     let words = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {

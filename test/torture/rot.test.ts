@@ -1,0 +1,26 @@
+/** Bytes that rot on the disk of a real node. */
+import { describe, expect, test } from "vitest";
+
+import { requirements } from "../support/requirements.ts";
+import { rotInArena } from "../support/torture/enter-arena.ts";
+import type { Injection } from "../support/torture/rot.ts";
+
+const SEED = "rot";
+const BLOBS = 120;
+
+const isPossible = requirements.linux().available && requirements.root().available && requirements.mounts().available;
+
+/** Nothing but what was acknowledged may be served, and what is not served may not be passed over. */
+function dishonest(injections: readonly Injection[]): readonly Injection[] {
+  return injections.filter(({ outcome }) => outcome === "lied" || outcome === "silent");
+}
+
+describe.skipIf(!isPossible)("a node whose disk rots", () => {
+  test(`serves no byte of ${BLOBS} damaged blobs, and says which they are`, async () => {
+    const { injections } = await rotInArena({ seed: SEED, blobInjections: BLOBS });
+
+    expect(dishonest(injections), `seed ${SEED}`).toEqual([]);
+    expect(injections).toHaveLength(BLOBS);
+    expect(injections.filter(({ outcome }) => outcome === "refused").length).toBeGreaterThan(BLOBS / 2);
+  });
+});
