@@ -58,8 +58,9 @@ bench: setup ## compare with docker-registry and PEERS="name=http://host:port â€
 	@command -v docker-registry >/dev/null || { echo "make bench: needs docker-registry; apt-get install docker-registry" >&2; exit 1; }
 	@node test/bench/main.ts
 
-fuzz: ## feed the parsers and the wire with hostile input
-	@echo "make fuzz: the fuzzers are not built yet" >&2; exit 1
+fuzz: setup ## fuzz every parser, guided by coverage: SECONDS=n TARGET=name SEED=n KEEP=1 INPUT=file
+	@node test/fuzz/main.ts --seconds $(or $(SECONDS),5) --seed $(or $(SEED),1) $(if $(TARGET),--target $(TARGET)) \
+		$(if $(filter 1,$(KEEP)),--keep) $(if $(INPUT),--input $(INPUT))
 
 proto: setup ## generate the types of proto/gen from the .proto files
 	@rm -rf proto/gen

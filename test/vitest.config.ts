@@ -28,6 +28,7 @@ const KINDS: readonly Kind[] = [
   { name: "tidy", include: "test/*.test.ts", order: 0, workers: 2, timeoutMs: 20_000 },
   { name: "unit", include: "test/unit/**/*.test.ts", order: 0, workers: 2, timeoutMs: 10_000 },
   { name: "property", include: "test/property/**/*.test.ts", order: 0, workers: 2, timeoutMs: 60_000 },
+  { name: "fuzz", include: "test/fuzz/**/*.test.ts", order: 0, workers: 2, timeoutMs: 60_000 },
   { name: "contract", include: "test/contract/**/*.test.ts", order: 0, workers: 2, timeoutMs: 30_000 },
   { name: "storage", include: "test/storage/**/*.test.ts", order: 0, workers: 2, timeoutMs: 30_000 },
   { name: "registry-api", include: "test/registry-api/**/*.test.ts", order: 1, workers: 2, timeoutMs: 60_000 },
