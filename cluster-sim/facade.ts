@@ -12,8 +12,7 @@ import { mapped } from "./mapped.ts";
  * `ops`: another op under the same dot. `bytes`: a blob or manifest with one bit turned over. `short`: one that ends
  * before it should, as if it were whole.
  */
-export const LIES = ["ops", "bytes", "short"] as const;
-export type Lie = (typeof LIES)[number];
+export type Lie = "ops" | "bytes" | "short";
 
 /** Answers with as many frames as there are registers. A peer may choose how it frames a session. */
 export function chopped(service: PeerService): PeerService {

@@ -7,7 +7,7 @@
  */
 import type { NodeId } from "../shared/identity.ts";
 import { unreachable } from "../shared/invariant.ts";
-import { LIES, type Lie } from "./facade.ts";
+import type { Lie } from "./facade.ts";
 import type { NodeHost } from "./node-host.ts";
 import type { Prng } from "./prng.ts";
 import {
@@ -108,8 +108,10 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: 
       return [
         { kind, atMs: span.atMs, node: prng.pick(names), byMs: prng.pick([-60_000, -700, -200, 200, 700, 60_000]) },
       ];
+    case "twist":
+      return [{ kind: "lie", ...span, node: prng.pick(names), lie: "ops" }];
     case "lie":
-      return [{ kind, ...span, node: prng.pick(names), lie: prng.pick(LIES) }];
+      return [{ kind, ...span, node: prng.pick(names), lie: prng.pick(["bytes", "short"]) }];
     default:
       return unreachable(kind);
   }
@@ -281,11 +283,16 @@ export class Faults {
     const { world, hosts, onFailure } = this.#deps;
     const host = hosts.get(node);
     if (host?.node === undefined) return;
-    if (kind === "stop") host.stop().catch((cause: unknown) => onFailure(`${node} could not stop`, cause));
-    else host.kill(kind === "crash" ? "power" : "exit");
-    world.after(forMs, () => {
+    const startAgain = (): void => {
       host.start().catch((cause: unknown) => onFailure(`${node} could not start`, cause));
-    });
+    };
+    if (kind === "stop") {
+      const stopped = host.stop().then(() => world.after(forMs, startAgain));
+      stopped.catch((cause: unknown) => onFailure(`${node} could not stop`, cause));
+      return;
+    }
+    host.kill(kind === "crash" ? "power" : "exit");
+    world.after(forMs, startAgain);
   }
 
   #tellLies({ node, lie, forMs }: Fault & { readonly kind: "lie" }): void {

@@ -14,7 +14,7 @@ import type { NodeId } from "../shared/identity.ts";
 import type { Dot } from "../shared/version-vector.ts";
 import { chopped, type Lie, lying } from "./facade.ts";
 import { Holdings } from "./holdings.ts";
-import { bootInRow, opInRow } from "./oracle.ts";
+import { blobInRow, bootInRow, opInRow } from "./oracle.ts";
 import type { Place, Settings } from "./settings.ts";
 import { SimClock } from "./sim-clock.ts";
 import { type DiskImage, SimDisk } from "./sim-disk.ts";
@@ -38,6 +38,8 @@ export type HostDeps = {
   /** `holder`'s own rows say now that it holds more. */
   readonly onHeld: (holder: NodeHost) => void;
   readonly onStarted: (started: Started) => void;
+  /** The store of `holder` says now that the blob is durable; whether its disk has it. */
+  readonly onNamed: (blob: Digest, isThere: boolean, holder: NodeHost) => void;
   readonly settings: Pick<Settings, "opLogOpsMax" | "commitMsMax" | "isChopped">;
 };
 
@@ -304,6 +306,8 @@ export class NodeHost {
       if (op !== undefined) this.#deps.onDurable(op, this);
       const boot = write.kind === "put" ? bootInRow(write.key, write.value) : undefined;
       if (boot !== undefined) this.#boot = boot;
+      const blob = write.kind === "put" ? blobInRow(write.key) : undefined;
+      if (blob !== undefined) this.#deps.onNamed(blob, this.#disk.has(blob), this);
     }
     if (isMore) this.#deps.onHeld(this);
   }

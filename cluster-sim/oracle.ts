@@ -7,13 +7,14 @@
 import { hash } from "node:crypto";
 import { ByteReader } from "../shared/bytes.ts";
 import { type Change, decodeOp, dotOf, encodeKey, encodeRegister } from "../shared/change.ts";
-import type { Digest } from "../shared/digest.ts";
+import { type Digest, isDigest } from "../shared/digest.ts";
 import type { RepositoryName } from "../shared/reference.ts";
 import type { Context, Register, RegisterKey, Version } from "../shared/register.ts";
 import { compareDots, type Dot } from "../shared/version-vector.ts";
 
 const LOG_LETTER = "q".charCodeAt(0);
 const SELF_LETTER = "I".charCodeAt(0);
+const BLOB_LETTER = "b";
 /** Version and checksum; see the envelope that the metadata store puts around each value. */
 const ENVELOPE_BYTES = 5;
 const STATE_SUM_MODULUS = 1n << 128n;
@@ -41,6 +42,13 @@ export function bootInRow(key: Uint8Array, value: Uint8Array): number | undefine
   reader.readString();
   reader.readString();
   return reader.readVarint();
+}
+
+/** The blob that a row says is durable; `undefined` when the row is another one. */
+export function blobInRow(key: Uint8Array): Digest | undefined {
+  const name = Buffer.from(key).toString("latin1");
+  const digest = name.slice(1, -1);
+  return name.startsWith(BLOB_LETTER) && isDigest(digest) ? digest : undefined;
 }
 
 export class Oracle {

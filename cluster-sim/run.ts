@@ -117,7 +117,8 @@ class Run {
     };
     const onHeld = (holder: NodeHost): void => this.#oracle.regain((dot) => holder.holds(dot));
     const onStarted = (started: Started): void => durability.started(started);
-    const deps = { world, network: this.#network, note, onDurable, onHeld, onStarted, settings };
+    const onNamed: HostDeps["onNamed"] = (blob, isThere, holder) => durability.named(blob, isThere, holder);
+    const deps = { world, network: this.#network, note, onDurable, onHeld, onStarted, onNamed, settings };
     this.#hostDeps = deps;
     const join = places.map(({ name }) => `${name}:7000`);
     this.#join = join;

@@ -8,7 +8,18 @@ import { parseNodeId } from "../shared/identity.ts";
 import type { Prng } from "./prng.ts";
 import { REGION_NAMES, type RegionName } from "./regions.ts";
 
-export const SCENARIOS = ["swarm", "calm", "cuts", "crashes", "clocks", "lies", "processes"] as const;
+export const SCENARIOS = [
+  "swarm",
+  "calm",
+  "cuts",
+  "crashes",
+  "clocks",
+  "lies",
+  "processes",
+  "twists",
+  "deletes",
+  "sessions",
+] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 export type Place = { readonly name: NodeId; readonly region: RegionName; readonly aheadMs: number };
@@ -17,7 +28,7 @@ export type Place = { readonly name: NodeId; readonly region: RegionName; readon
 export const PROCESS_FAULT_KINDS = ["wipe", "restore", "clone", "die", "pause", "drift", "strobe"] as const;
 export type ProcessFaultKind = (typeof PROCESS_FAULT_KINDS)[number];
 
-export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock" | "lie" | ProcessFaultKind;
+export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock" | "lie" | "twist" | ProcessFaultKind;
 
 export const WORK_KINDS = [
   "push-image",
@@ -66,13 +77,22 @@ const FAULTS: Readonly<Record<Scenario, readonly FaultKind[]>> = {
   clocks: ["clock", "cut", "drift", "strobe"],
   lies: ["lie", "lie", "exit", "cut"],
   processes: [...PROCESS_FAULT_KINDS, "cut", "exit"],
+  // Which of two ops under one dot is the first, a node that has caught up without ops cannot tell.
+  twists: ["twist"],
+  deletes: ["cut", "exit"],
+  // Catch-up that is long, frequent and broken off.
+  sessions: ["cut", "exit", "crash"],
 };
 
 /** Never left out, or a run has nothing to disagree about. */
 const WORK_ALWAYS: readonly WorkKind[] = ["push-image", "push-image", "read-tag"];
 
+/** What clients do in a run that is about how deletes and pushes meet. */
+const DELETING: readonly WorkKind[] = ["push-image", "move-tag", "delete-manifest", "delete-tag", "read-tag"];
+
 export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): Settings {
   const hasWrongClocks = scenario === "clocks" || (scenario === "swarm" && prng.chance(0.4));
+  const isOfSessions = scenario === "sessions";
   const count = prng.integer(3, 5);
   const faults = scenario === "swarm" ? drawSwarm(prng) : FAULTS[scenario];
   // The bytes of a large manifest travel alone, and would be lost with the only disk that holds them.
@@ -85,19 +105,23 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
     })),
     safetyMs,
     faults,
-    faultEveryMs: prng.pick([1_500, 4_000, 10_000]),
+    faultEveryMs: prng.pick(isOfSessions ? [800, 1_500] : [1_500, 4_000, 10_000]),
     clients: prng.integer(2, 5),
-    thinkMs: prng.pick([200, 600, 1_500]),
+    thinkMs: prng.pick(isOfSessions ? [200] : [200, 600, 1_500]),
     loyalty: prng.pick([0.5, 0.9, 1]),
-    work: [...WORK_ALWAYS, ...WORK_KINDS.filter((kind) => prng.chance(0.65) && !(kind === "push-large" && isLossy))],
+    work: scenario === "deletes" ? DELETING : drawWork(prng, isLossy),
     repos: prng.integer(1, 2),
     tags: prng.integer(1, 4),
-    images: prng.integer(2, 10),
-    opLogOpsMax: prng.pick([16, 16, 40, 20_000]),
-    isChopped: prng.chance(0.5),
-    commitMsMax: prng.pick([0, 4, 30]),
+    images: scenario === "deletes" ? 3 : prng.integer(2, 10),
+    opLogOpsMax: scenario === "twists" ? 20_000 : prng.pick(isOfSessions ? [16] : [16, 16, 40, 20_000]),
+    isChopped: isOfSessions || prng.chance(0.5),
+    commitMsMax: prng.pick(isOfSessions ? [30, 120] : [0, 4, 30]),
     jitterMs: prng.pick([0, 2, 25]),
   };
+}
+
+function drawWork(prng: Prng, isLossy: boolean): readonly WorkKind[] {
+  return [...WORK_ALWAYS, ...WORK_KINDS.filter((kind) => prng.chance(0.65) && !(kind === "push-large" && isLossy))];
 }
 
 /** Machines fail in few runs, and then in one or two ways: who loses a disk every second has nothing left to disagree about. */

@@ -112,6 +112,7 @@ export class SimDisk implements Disk {
     for (const [digest, file] of image) this.#blobs.set(digest, file);
   }
 
+  /** Whether the blob is durable. */
   has(digest: Digest): boolean {
     return this.#blobs.has(digest);
   }

@@ -1,7 +1,8 @@
 /**
  * Judges all nodes at the end of a run, when everything is healed. It holds I1 (all show the same, within a bounded
  * time), I2 and I3 by the oracle fold (what they show is what all durable ops come to, in whatever order each node met
- * them: an acknowledged op is there, or overwritten by one that had seen it, or listed as a sibling), I7 (a tag that
+ * them: an acknowledged op is there, or overwritten by one that had seen it, or listed as a sibling, and in the tag's history
+ * where it was written), I7 (a tag that
  * was deleted and not written again is gone), I9 and I12 by pulling every image from every node, and I22 in that
  * nothing is pending for ever.
  *
@@ -12,6 +13,7 @@ import type { Node } from "../../nodes/node.ts";
 import { encodeRegister } from "../../shared/change.ts";
 import { type Digest, digestOf } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
+import { TAG_HISTORY_MOVES_MAX } from "../../shared/limits.ts";
 import { type Manifest, parseManifest } from "../../shared/manifest.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
 import type { RegisterKey } from "../../shared/register.ts";
@@ -69,6 +71,7 @@ export class Convergence {
       if (node === undefined) continue;
       await this.#checkRegisters(name, node);
       await this.#checkConflicts(name, node);
+      await this.#checkHistories(name, node);
       await this.#checkImages(name, node);
     }
   }
@@ -130,6 +133,26 @@ export class Convergence {
       "I3 no lost acknowledged op",
       () => `${name} lists the conflicts [${listed.join(", ")}], and there are [${expected.join(", ")}]`,
     );
+  }
+
+  /**
+   * A tag's history holds what stands there now, and what was written through the node itself as far back as histories
+   * go. Others' moves that were written over may have been left out of a catch-up.
+   */
+  async #checkHistories(name: string, node: Node): Promise<void> {
+    const { oracle, findings } = this.#deps;
+    for (const key of this.#tagKeys()) {
+      const moves = await node.operations.listHistory.run(key.repo, key.tag);
+      const told = new Set(moves.map(({ at }) => at));
+      const oldest = moves.length < TAG_HISTORY_MOVES_MAX ? undefined : moves.at(-1)?.at;
+      const standing = new Set(oracle.register(key).versions.map(({ dot }) => nameOf(dot)));
+      for (const { version } of oracle.writesTo(key)) {
+        const isOwn = version.dot.origin === node.self.origin || standing.has(nameOf(version.dot));
+        if (!isOwn || (oldest !== undefined && version.hlc < oldest)) continue;
+        const what = (): string => `${name}: the history of ${keyNameOf(key)} lacks ${nameOf(version.dot)}`;
+        findings.expect(told.has(version.hlc), "I3 no lost acknowledged op", what);
+      }
+    }
   }
 
   /** Pulls all that is shown, to the last byte. */

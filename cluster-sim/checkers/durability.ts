@@ -2,11 +2,12 @@
  * Holds I4 (one dot, one content, on every disk) and the order law beneath I3: an op is on the disk of its origin
  * before anybody else holds it, and before the client who wrote it hears of it. That what was acknowledged is not lost
  * later is the oracle fold's to show: see `convergence.ts`. Of I18 that no start of an origin is said twice, and none
- * before it is durable; of I19 that the timestamps of an origin only rise, and stay near its own clock.
+ * before it is durable; of I19 that the timestamps of an origin only rise, and stay near its own clock. And of I9 that a blob's bytes are durable before its name is.
  *
  * Issue 4 completes it with torn and lost writes of the disk (scenarios 31 to 39); losing whole regions (I14) comes with write concerns.
  */
 import { parseCausalToken } from "../../shared/causal-token.ts";
+import type { Digest } from "../../shared/digest.ts";
 import { wallMsOf } from "../../shared/hlc.ts";
 import { CLOCK_AHEAD_MS_MAX } from "../../shared/limits.ts";
 import type { RegisterKey, RegisterValue } from "../../shared/register.ts";
@@ -69,6 +70,12 @@ export class Durability {
   /** The directory was put back or copied: what it says of its starts it may have said before. */
   repeated(origin: string): void {
     this.#boots.delete(origin);
+  }
+
+  /** Bytes are durable before anything names them. */
+  named(blob: Digest, isThere: boolean, holder: NodeHost): void {
+    const what = (): string => `${holder.name} says that ${blob} is durable, and its disk does not have it`;
+    this.#findings.expect(isThere, "I9 visibility closure", what);
   }
 
   /** A process begins to answer. Others tell its lives apart by the counter, so none may be said twice. */

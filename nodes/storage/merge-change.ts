@@ -150,6 +150,8 @@ export class MergeChange {
     this.#rows.put(keys.registerRow({ kind: "manifest", repo, digest }), encodeRegister(after));
     const wasLinked = winnerOf(before)?.value.kind === "manifest";
     const isLinked = winnerOf(after)?.value.kind === "manifest";
+    // Deleted before it was ever linked here: a tag that waits for it goes on showing what was before no longer.
+    if (!isLinked && before.versions.length === 0) await this.#showTagsAt(repo, digest);
     if (wasLinked === isLinked) return;
 
     await this.#countInRepository(repo, { manifests: isLinked ? 1 : -1, tags: 0 });

@@ -176,6 +176,23 @@ describe("a delete", () => {
     expect(eu.counts()).toEqual({ repositories: 0, tags: 0 });
   });
 
+  test("a tag whose manifest was deleted before it was ever seen here shows nothing, and not what it showed before", async () => {
+    const eu = await openMetadata(new SimKv(), "eu", { opLogOpsMax: 1 });
+    const us = await openMetadata(new SimKv(), "us");
+    await push(eu, imageNamed("one"));
+    await sync(eu, us);
+    const two = imageNamed("two");
+    await push(eu, two);
+    await eu.record("tester", async (turn) => {
+      await turn.set({ kind: "manifest", repo: REPO, digest: two.digest }, { kind: "removed" });
+    });
+
+    await sync(eu, us);
+
+    expect(await us.reader.tag(REPO, LATEST)).toBeUndefined();
+    expect(us.stateHash()).toBe(eu.stateHash());
+  });
+
   test("of a blob is undone by uploading it again, in every region", async () => {
     const eu = await openMetadata(new SimKv(), "eu");
     const us = await openMetadata(new SimKv(), "us");

@@ -3,14 +3,22 @@
  * source. The simulator must catch every one; production carries no switch for them. `plant-bug.ts` applies one while
  * a process loads its modules.
  */
+import type { Scenario } from "../../cluster-sim/settings.ts";
 
-export type DeliberateBug = {
-  readonly name: string;
+export type SourceChange = {
   /** Relative to the project. */
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly correct: string;
   readonly wrong: string;
+};
+
+export type DeliberateBug = SourceChange & {
+  readonly name: string;
+  /** Further changes, where several lines of defence hold the same promise and all have to fall. */
+  readonly also?: readonly SourceChange[];
+  /** What the simulator plays to find it, where a swarm of any faults would take long. */
+  readonly scenario?: Scenario;
 };
 
 const METADATA = "nodes/storage/metadata.ts";
@@ -19,14 +27,11 @@ const MERGE = "nodes/storage/merge-change.ts";
 const READER = "nodes/storage/metadata-reader.ts";
 const REPLICATION = "nodes/protocol/replication.ts";
 const REGISTER = "shared/register.ts";
+const PUBLISH = "nodes/cluster/publish.ts";
+const TURN = "nodes/storage/turn.ts";
+const BLOBS = "nodes/storage/blobs.ts";
 
 export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
-  {
-    name: "advance the vector with each live register, not at the session's end (R1)",
-    file: OP_LOG,
-    correct: "for (const dot of own) vector.add(dot);",
-    wrong: "for (const dot of own) vector.advance(dot.origin, dot.seq);",
-  },
   {
     name: "send the end of a session before what it vouches for (R1)",
     file: METADATA,
@@ -55,7 +60,7 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
   },
   {
     name: "let the clock follow the wall",
-    file: "nodes/storage/turn.ts",
+    file: TURN,
     correct: "const hlc = nextHlc(last > clockFloor ? last : clockFloor, wallMs);",
     wrong: "const hlc = nextHlc(hlcOf(0n), wallMs + Number(last > clockFloor) * 0);",
   },
@@ -106,5 +111,151 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
     file: REPLICATION,
     correct: "      ...this.#pullWhatIsMissing(input.nowMs),\n",
     wrong: "",
+  },
+  {
+    name: "end a session with what is held then, not when it began",
+    file: METADATA,
+    correct: 'yield { kind: "end", held: VersionVector.from(entries), chains };',
+    wrong: 'yield { kind: "end", held: this.#held.clone(), chains };',
+  },
+  {
+    name: "answer from the log what the log has already dropped",
+    file: METADATA,
+    correct: "const isInRing = row.logFrom <= from && row.beyond.length === 0;",
+    wrong: "const isInRing = row.beyond.length === 0;",
+  },
+  {
+    name: "send before the batch is synced",
+    file: METADATA,
+    correct: "    await this.#kv.commit(batch.sealedWrites());\n",
+    wrong: [
+      "    const early = [];",
+      "    for (const origin of this.#touched) early.push({ origin, ...(await readOrigin(batch, origin)) });",
+      "    this.#held.merge(VersionVector.from(early));",
+      "    this.#early = batch;",
+      "    for (const listener of this.#listeners) listener(VersionVector.from(early));",
+      "    await this.#kv.commit(batch.sealedWrites());",
+      "    this.#early = undefined;",
+      "",
+    ].join("\n"),
+    also: [
+      { file: METADATA, correct: "  #fence: Error | undefined;\n", wrong: "  #fence;\n  #early;\n" },
+      {
+        file: METADATA,
+        correct: "readBatch(this.#stored, origin, seq)",
+        wrong: "readBatch(this.#early ?? this.#stored, origin, seq)",
+      },
+    ],
+  },
+  {
+    name: "absorb a remote clock, however far ahead",
+    file: "shared/hlc.ts",
+    correct: "if (remote <= last || wallMsOf(remote) > wallMs + aheadMsMax) return last;",
+    wrong: "if (remote <= last) return last;",
+    scenario: "clocks",
+  },
+  {
+    name: "say a boot counter that is not durable yet",
+    file: METADATA,
+    correct: "    await deps.kv.commit(rows.sealedWrites());\n",
+    wrong: "    void deps.kv.commit(rows.sealedWrites());\n",
+  },
+  {
+    name: "start twice with one boot counter",
+    file: METADATA,
+    correct: "boot: (last?.boot ?? 0) + 1",
+    wrong: "boot: Math.max(1, last?.boot ?? 0)",
+    scenario: "crashes",
+  },
+  {
+    name: "drop a sibling",
+    file: REGISTER,
+    correct: "return { versions: kept.toSorted(byDot),",
+    wrong: "return { versions: kept.toSorted(byDot).slice(-1),",
+  },
+  {
+    name: "truncate a context to its newest origins",
+    file: REGISTER,
+    correct: "  return joined;\n",
+    wrong: "  return new Map([...joined].slice(-2));\n",
+  },
+  {
+    name: "forget what a delete has seen",
+    file: TURN,
+    correct: "encodeChange(opOf(key, at(next), seen.context, travelling)));",
+    wrong: 'encodeChange(opOf(key, at(next), value.kind === "removed" ? new Map() : seen.context, travelling)));',
+    also: [
+      {
+        file: TURN,
+        correct: "await merge.run({ ...opOf(key, at(dot), seen.context), content });",
+        wrong:
+          'await merge.run({ ...opOf(key, at(dot), value.kind === "removed" ? new Map() : seen.context), content });',
+      },
+    ],
+  },
+  {
+    name: "write over nothing but the winner",
+    file: TURN,
+    correct: "const seen = await this.register(key);",
+    wrong:
+      "const all = await this.register(key);\n    const best = winnerOf(all);\n    const seen = best === undefined ? all : { versions: [best], context: new Map([[best.dot.origin, best.dot.seq]]) };",
+  },
+  {
+    name: "apply past a gap",
+    file: OP_LOG,
+    correct: "    if (batch.from > upto + 1) return;\n",
+    wrong: "",
+    also: [
+      {
+        file: OP_LOG,
+        correct: "const dot = { origin, seq: row.upto + 1 };",
+        wrong:
+          "const dot = { origin, seq: dotOf(decodeOp(encodeAt({ origin, seq: row.upto + 1 }))).seq };\n    row.upto = dot.seq - 1;",
+      },
+      { file: OP_LOG, correct: "    await this.#checkChain(batch);\n", wrong: "" },
+      { file: REPLICATION, correct: "    if (from > upto + 1) {\n", wrong: "    if (from < 1) {\n" },
+      {
+        file: PUBLISH,
+        correct: "held.upto(wanted) + 1));",
+        wrong: "held.upto(wanted) + 2));",
+      },
+    ],
+  },
+  {
+    name: "skip the check of the chain",
+    file: OP_LOG,
+    correct: "if (own.length > 0 && Buffer.compare(own, chain) !== 0) {",
+    wrong: "if (own.length > 1_000) {",
+    scenario: "twists",
+  },
+  {
+    name: "keep what a refused turn has written",
+    file: METADATA,
+    correct: "const rows = new Overlay(batch);\n      try {",
+    wrong: "const rows = batch;\n      try {",
+    also: [{ file: METADATA, correct: "        batch.absorb(rows);\n", wrong: "" }],
+    scenario: "twists",
+  },
+  {
+    name: "name a blob before its bytes are durable",
+    file: BLOBS,
+    correct:
+      "    await this.#makeDurable(staging, digest);\n    await this.#deps.metadata.record(actor, async (turn) => {\n      turn.storeBlob(digest, size);\n      await decide(turn);\n    });\n",
+    wrong:
+      "    await this.#deps.metadata.record(actor, async (turn) => {\n      turn.storeBlob(digest, size);\n      await decide(turn);\n    });\n    await this.#makeDurable(staging, digest);\n",
+    scenario: "crashes",
+  },
+  {
+    name: "lose the history of a tag that is written over",
+    file: MERGE,
+    correct: "    for (const version of arrived.versions) {\n",
+    wrong: "    for (const version of before.versions.length > 0 ? [] : arrived.versions) {\n",
+  },
+  {
+    name: "go on showing tags of a manifest that was deleted",
+    file: MERGE,
+    correct: "    else await this.#stopCounting(repo, digest);\n",
+    wrong: "",
+    scenario: "deletes",
   },
 ];

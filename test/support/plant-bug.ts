@@ -6,7 +6,7 @@ import { registerHooks } from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { DELIBERATE_BUGS } from "./deliberate-bugs.ts";
+import { DELIBERATE_BUGS, type SourceChange } from "./deliberate-bugs.ts";
 
 /** Beyond what the simulator itself ends with. */
 const EXIT_DOES_NOT_FIT = 70;
@@ -15,25 +15,33 @@ const name = process.env["MERIDIAN_BUG"];
 const bug = DELIBERATE_BUGS.find((one) => one.name === name);
 if (bug === undefined) fail(`there is no deliberate bug called ${name}`);
 
-const url = pathToFileURL(path.join(import.meta.dirname, "../..", bug.file)).href;
-let isPlanted = false;
+const changes = Map.groupBy(
+  [bug, ...(bug.also ?? [])],
+  ({ file }) => pathToFileURL(path.join(import.meta.dirname, "../..", file)).href,
+);
+const loadedUrls = new Set<string>();
 
 registerHooks({
   load: (loaded, context, nextLoad) => {
     const module = nextLoad(loaded, context);
-    if (loaded !== url) return module;
+    const own = changes.get(loaded);
+    if (own === undefined) return module;
     const { source } = module;
     const text = typeof source === "string" ? source : new TextDecoder().decode(source ?? undefined);
-    const parts = text.split(bug.correct);
-    if (parts.length !== 2) fail(`"${bug.name}" fits ${parts.length - 1} places of ${bug.file}, and must fit one`);
-    isPlanted = true;
-    return { ...module, source: parts.join(bug.wrong) };
+    loadedUrls.add(loaded);
+    return { ...module, source: own.reduce(planted, text) };
   },
 });
 
 process.on("exit", () => {
-  if (!isPlanted) fail(`${bug.file} was never loaded`);
+  for (const [url, [change]] of changes) if (!loadedUrls.has(url)) fail(`${change?.file} was never loaded`);
 });
+
+function planted(text: string, change: SourceChange): string {
+  const parts = text.split(change.correct);
+  if (parts.length !== 2) fail(`"${name}" fits ${parts.length - 1} places of ${change.file}, and must fit one`);
+  return parts.join(change.wrong);
+}
 
 function fail(why: string): never {
   process.stderr.write(`plant-bug: ${why}\n`);
