@@ -12,6 +12,7 @@
 import process from "node:process";
 import type { Digest } from "../shared/digest.ts";
 import type { NodeId } from "../shared/identity.ts";
+import { clocksMisjudged } from "./checkers/clocks.ts";
 import { Convergence } from "./checkers/convergence.ts";
 import { Durability } from "./checkers/durability.ts";
 import { type Finding, Findings } from "./checkers/findings.ts";
@@ -38,7 +39,7 @@ const LOOK_MS_MAX = 10_000;
 /** A run ends this soon after something was found. */
 const SLICE_MS = 500;
 /** Whoever holds its writes for more than this after all is healed, does so for ever. */
-const HOLD_MS_MAX = 15_000;
+const HOLD_MS_MAX = 60_000;
 /** A run whose requests and checks have not ended by then hangs. */
 const END_MS_MAX = 300_000;
 
@@ -242,14 +243,19 @@ class Run {
     return agreedAtMs - this.#lastChangeMs;
   }
 
-  /** A node that came back late waits for those who are gone before it writes; not for long. */
+  /**
+   * A node that came back late waits for those who are gone before it writes, and one whose clock was wrong until its
+   * clock is known to be right; not for long.
+   */
   async #writable(): Promise<void> {
-    const isHolding = ({ node }: NodeHost): boolean =>
-      node?.health().checks.some(({ isPassing }) => !isPassing) === true;
+    const hosts = [...this.#hosts.values()];
+    const isRecalling = ({ node }: NodeHost): boolean =>
+      node?.health().checks.some(({ name, isPassing }) => name === "identity" && !isPassing) === true;
     for (let waitedMs = 0; waitedMs < HOLD_MS_MAX; waitedMs += SLICE_MS) {
-      if (![...this.#hosts.values()].some(isHolding)) return;
+      if (!hosts.some(isRecalling) && clocksMisjudged(hosts).length === 0) return;
       await this.#world.delay(SLICE_MS);
     }
+    for (const what of clocksMisjudged(hosts)) this.#findings.add("I19 clock", what);
   }
 
   #isClean(): boolean {

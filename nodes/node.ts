@@ -16,6 +16,7 @@ import { Replicate, type ReplicateDeps } from "./cluster/replicate.ts";
 import { ClusterView } from "./cluster/report.ts";
 import { Roster } from "./cluster/roster.ts";
 import { VerifyState } from "./cluster/verify-state.ts";
+import { WatchClock } from "./cluster/watch-clock.ts";
 import type { Greeting, PeerService } from "./ports/peers.ts";
 import type { Ports } from "./ports/ports.ts";
 import { createOperations, type Operations } from "./registry/operations.ts";
@@ -89,11 +90,13 @@ export async function createNode(
     replicate.beginAgain();
   };
   const recollect = new Recollect({ metadata, directory, clock, timers, telemetry, onNewOrigin });
-  // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
-  if (join.length > 0 && !metadata.isNewborn && !forceSolo) recollect.hold();
   const onContradicted: ReplicateDeps["onContradicted"] = (...evidence) => recollect.contradicted(...evidence);
   const watched = { metadata, directory, clock, timers, random, telemetry };
   const roster = await Roster.open({ self, labels: config.labels, routes: config.routes, ...watched });
+  // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
+  const hasOthers = join.length > 0 || roster.members().length > 1;
+  if (hasOthers && !metadata.isNewborn && !forceSolo) recollect.hold();
+  const watchClock = new WatchClock({ holds: metadata.holds, roster, clock, timers, telemetry });
   const replicate = new Replicate({ metadata, directory, roster, clock, timers, telemetry, onContradicted });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
   const audit = new AuditState({ metadata, directory, clock, timers, random, telemetry });
@@ -123,12 +126,12 @@ export async function createNode(
     peerService: createPeerService({ self, metadata, blobs, directory, roster, replicate, audit, report }),
     health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata), membershipCheck(roster)] }),
     start: () => {
-      for (const part of [directory, roster, replicate, fetchContent, audit, recollect]) part.start();
+      for (const part of [directory, roster, replicate, fetchContent, audit, recollect, watchClock]) part.start();
       isStarted = true;
     },
     stop: async () => {
       isStarted = false;
-      const parts = [fetchBlob, fetchContent, replicate, audit, recollect, roster];
+      const parts = [fetchBlob, fetchContent, replicate, audit, recollect, watchClock, roster];
       await Promise.all(parts.map(async (part) => await part.stop()));
       await directory.stop();
       await uploads.close();

@@ -117,6 +117,17 @@ export const TAG_HISTORY_MOVES_MAX = 50;
 /** A timestamp further ahead of the own clock is never absorbed. Source: hybrid logical clock bound, protocol.md. */
 export const CLOCK_AHEAD_MS_MAX = 500;
 
+/** Off the median of all clocks by more than this is worth a word to the operator. */
+export const CLOCK_OFFSET_WARNED_MS = 250;
+/** And by more than this is no clock to stamp writes with. */
+export const CLOCK_OFFSET_REFUSED_MS = 500;
+/** Looks at the clock in a row, one a second, that must agree before writes are refused, or taken again. */
+export const CLOCK_ROUNDS = 3;
+/** 2025-01-01, before any of this was written: a clock that shows less has no battery. */
+export const CLOCK_EARLIEST_MS = 1_735_689_600_000;
+/** Ops of an origin that is further ahead than this are kept aside until their time has come. */
+export const CLOCK_PARKED_MS = 60_000;
+
 /** A causal token travels in a header of every write's answer. */
 export const CAUSAL_TOKEN_LENGTH_MAX = KIB;
 export const CAUSAL_TOKEN_DOTS_MAX = 40;

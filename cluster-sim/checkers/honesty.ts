@@ -33,7 +33,9 @@ export class Honesty {
   async check(host: NodeHost, { isHealed }: { readonly isHealed: boolean }): Promise<void> {
     const { node } = host;
     if (node === undefined || !host.isQuiet || host.isPaused) return;
-    const fault = node.health().checks.find(({ name, isPassing }) => !isPassing && (isHealed || name === "writes"));
+    const fault = node
+      .health()
+      .checks.find(({ name, isPassing }) => !isPassing && (name === "writes" || (isHealed && name !== "clock")));
     if (!host.isCopied && fault !== undefined) {
       this.#findings.add("I21 availability", `${host.name}: ${fault.reason ?? fault.name}`);
     }

@@ -315,8 +315,6 @@ export class Replicate {
     switch (frame.kind) {
       case "heads": {
         const { held, closed, wallMs } = frame;
-        const offsetMs = wallMs + member.roundTripMs / 2 - this.#deps.clock.wallMs();
-        this.#deps.telemetry.set("meridian_clock_offset_seconds", { peer: member.greeting.node }, offsetMs / 1000);
         this.#give({ kind: "heads", peer, held, closedAgoMs: Math.max(0, wallMs - wallMsOf(closed)), nowMs });
         return;
       }
