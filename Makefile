@@ -44,7 +44,7 @@ check: setup ## types, lint, format, dead code and the shape of the house
 unit: setup ## tests that start no process: tidy, unit, property, contract, storage
 	@$(VITEST) --project tidy --project unit --project property --project contract --project storage
 
-sim: setup ## run the simulator: SEED=n COUNT=n TICKS=seconds SCENARIO=swarm|calm|cuts|crashes|clocks|lies|processes|twists|deletes|sessions TWICE=1 VERBOSE=1
+sim: setup ## run the simulator: SEED=n COUNT=n TICKS=seconds SCENARIO=swarm|calm|cuts|weather|crashes|clocks|lies|processes|twists|deletes|sessions TWICE=1 VERBOSE=1
 	@node cluster-sim/main.ts --seed $(or $(SEED),1) --count $(or $(COUNT),1) --ticks $(or $(TICKS),60) \
 		--scenario $(or $(SCENARIO),swarm) $(if $(filter 1,$(TWICE)),--twice) $(if $(filter 1,$(VERBOSE)),--verbose)
 

@@ -7,7 +7,10 @@
  */
 import type { NodeId } from "../shared/identity.ts";
 import { unreachable } from "../shared/invariant.ts";
+import { type Cut, drawCut, tellCut } from "./cuts.ts";
 import type { Lie } from "./facade.ts";
+import { bothWays, type Line, type Span, shuffled } from "./lines.ts";
+import { drawNetworkFault, type NetworkFault, strikeNetwork, tellNetworkFault } from "./network-faults.ts";
 import type { NodeHost } from "./node-host.ts";
 import type { Prng } from "./prng.ts";
 import {
@@ -21,19 +24,13 @@ import {
   withQuietTimes,
 } from "./process-faults.ts";
 import type { FaultKind, Settings } from "./settings.ts";
+import { PLANES, type Plane } from "./sim-link.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { World } from "./world.ts";
 
-export type Line = readonly [source: NodeId, target: NodeId];
-
 export type Fault =
-  | {
-      readonly kind: "cut";
-      readonly shape: CutShape;
-      readonly atMs: number;
-      readonly forMs: number;
-      readonly lines: readonly Line[];
-    }
+  | Cut
+  | NetworkFault
   | {
       readonly kind: "slow";
       readonly atMs: number;
@@ -44,6 +41,8 @@ export type Fault =
     }
   | {
       readonly kind: "crash" | "exit" | "stop";
+      /** Of a crash: the host's power went, and the others are not told that their connections are gone. */
+      readonly isSilent?: boolean;
       readonly atMs: number;
       /** Until the process is started again. */
       readonly forMs: number;
@@ -54,24 +53,8 @@ export type Fault =
   | { readonly kind: "lie"; readonly atMs: number; readonly forMs: number; readonly node: NodeId; readonly lie: Lie }
   | ProcessFault;
 
-const CUT_SHAPES = [
-  "halves",
-  "isolated",
-  "deaf",
-  "mute",
-  "one line",
-  "one way",
-  "bridge",
-  "ring",
-  "swizzle",
-  "flapping",
-  "all",
-] as const;
-type CutShape = (typeof CUT_SHAPES)[number];
-
 /** No fault begins before the nodes have met once. */
 const BEGIN_MS = 2_000;
-const FLAPS_MAX = 8;
 /** A process that is down sees nothing of what goes wrong. */
 const DOWN_MS = [50, 700, 4_000, 15_000] as const;
 
@@ -87,13 +70,11 @@ export function planFaults(prng: Prng, { places, faults, faultEveryMs, safetyMs 
   return withQuietTimes(plan, safetyMs);
 }
 
-type Span = { readonly atMs: number; readonly forMs: number };
-
 function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: Span): readonly Fault[] {
   if (isProcessFaultKind(kind)) return [drawProcessFault(prng, kind, names, span)];
   switch (kind) {
     case "cut":
-      return drawCut(prng, prng.pick(CUT_SHAPES), names, span);
+      return drawCut(prng, names, span);
     case "slow": {
       const [source, target] = shuffled(prng, names);
       if (source === undefined || target === undefined) return [];
@@ -103,13 +84,25 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: 
     case "crash":
     case "exit":
     case "stop":
-      return [{ kind, ...span, forMs: Math.min(span.forMs, prng.pick(DOWN_MS)), node: prng.pick(names) }];
+      return [
+        {
+          kind,
+          ...span,
+          forMs: Math.min(span.forMs, prng.pick(DOWN_MS)),
+          node: prng.pick(names),
+          ...(kind === "crash" ? { isSilent: prng.chance(0.5) } : {}),
+        },
+      ];
     case "clock":
       return [
         { kind, atMs: span.atMs, node: prng.pick(names), byMs: prng.pick([-60_000, -700, -200, 200, 700, 60_000]) },
       ];
     case "twist":
       return [{ kind: "lie", ...span, node: prng.pick(names), lie: "ops" }];
+    case "weather":
+    case "stall":
+    case "reset":
+      return drawNetworkFault(prng, kind, names, span);
     case "lie":
       return [{ kind, ...span, node: prng.pick(names), lie: prng.pick(["bytes", "short"]) }];
     default:
@@ -117,87 +110,15 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: 
   }
 }
 
-function drawCut(prng: Prng, shape: CutShape, names: readonly NodeId[], span: Span): readonly Fault[] {
-  const order = shuffled(prng, names);
-  const [first, second, ...others] = order;
-  if (first === undefined || second === undefined) return [];
-  const half = prng.integer(1, order.length - 1);
-  const cut = (lines: readonly Line[], { atMs, forMs }: Span = span): Fault => ({
-    kind: "cut",
-    shape,
-    atMs,
-    forMs,
-    lines,
-  });
-  switch (shape) {
-    case "halves":
-      return [cut(bothWays(order.slice(0, half), order.slice(half)))];
-    case "isolated":
-      return [cut(bothWays([first], [second, ...others]))];
-    case "deaf":
-      return [cut(oneWay([second, ...others], [first]))];
-    case "mute":
-      return [cut(oneWay([first], [second, ...others]))];
-    case "one line":
-      return [cut(bothWays([first], [second]))];
-    case "one way":
-      return [cut(oneWay([first], [second]))];
-    case "bridge":
-      return [cut(bothWays([second, ...others].slice(0, half), [second, ...others].slice(half)))];
-    case "ring":
-      return [cut(order.flatMap((name, index) => oneWay([name], beyondNeighbours(order, index))))];
-    case "swizzle":
-      return shuffled(prng, [second, ...others]).map((other) => {
-        const laterMs = span.forMs * 0.5 * prng.fraction();
-        const forMs = (span.forMs - laterMs) * (0.3 + 0.7 * prng.fraction());
-        return cut(bothWays([first], [other]), { atMs: span.atMs + laterMs, forMs });
-      });
-    case "flapping": {
-      const flaps = prng.integer(2, FLAPS_MAX);
-      const periodMs = span.forMs / flaps;
-      return Array.from({ length: flaps }, (_, index) =>
-        cut(bothWays([first], [second]), {
-          atMs: span.atMs + index * periodMs,
-          forMs: periodMs * (0.2 + 0.6 * prng.fraction()),
-        }),
-      );
-    }
-    case "all":
-      return [cut(oneWay(order, order))];
-    default:
-      return unreachable(shape);
-  }
-}
-
-/** Everybody but the node itself and those next to it in the ring; among three or four, the one before it as well. */
-function beyondNeighbours(order: readonly NodeId[], index: number): readonly NodeId[] {
-  const count = order.length;
-  const near = count < 5 ? [0, 1] : [0, 1, count - 1];
-  return order.filter((_, other) => !near.includes((other - index + count) % count));
-}
-
-function oneWay(sources: readonly NodeId[], targets: readonly NodeId[]): readonly Line[] {
-  return sources.flatMap((source) =>
-    targets.filter((target) => target !== source).map((target) => [source, target] as const),
-  );
-}
-
-function bothWays(left: readonly NodeId[], right: readonly NodeId[]): readonly Line[] {
-  return [...oneWay(left, right), ...oneWay(right, left)];
-}
-
-function shuffled<Item>(prng: Prng, items: readonly Item[]): readonly Item[] {
-  return items
-    .map((item) => ({ item, place: prng.fraction() }))
-    .toSorted((left, right) => left.place - right.place)
-    .map(({ item }) => item);
-}
-
 export function tellFault(fault: Fault): string {
   if (isProcessFault(fault)) return tellProcessFault(fault);
   switch (fault.kind) {
     case "cut":
-      return `cut (${fault.shape}) ${fault.lines.map((line) => line.join(">")).join(" ")} for ${ms(fault.forMs)}`;
+      return tellCut(fault);
+    case "weather":
+    case "stall":
+    case "reset":
+      return tellNetworkFault(fault);
     case "slow":
       return `slow ${fault.pair.join("-")} ${fault.latencyMs}+${fault.jitterMs} ms for ${ms(fault.forMs)}`;
     case "crash":
@@ -254,10 +175,15 @@ export class Faults {
     const { world, network } = this.#deps;
     switch (fault.kind) {
       case "cut":
-        for (const line of fault.lines) this.#count(line, 1);
+        for (const line of fault.lines) this.#count(line, fault.planes, 1);
         world.after(fault.forMs, () => {
-          for (const line of fault.lines) this.#count(line, -1);
+          for (const line of fault.lines) this.#count(line, fault.planes, -1);
         });
+        return;
+      case "weather":
+      case "stall":
+      case "reset":
+        strikeNetwork(fault, network, world);
         return;
       case "slow":
         network.set(...fault.pair, { latencyMs: fault.latencyMs, jitterMs: fault.jitterMs });
@@ -279,7 +205,7 @@ export class Faults {
     }
   }
 
-  #takeDown({ kind, node, forMs }: Fault & { readonly kind: "crash" | "exit" | "stop" }): void {
+  #takeDown({ kind, node, forMs, isSilent }: Fault & { readonly kind: "crash" | "exit" | "stop" }): void {
     const { world, hosts, onFailure } = this.#deps;
     const host = hosts.get(node);
     if (host?.node === undefined) return;
@@ -291,7 +217,8 @@ export class Faults {
       stopped.catch((cause: unknown) => onFailure(`${node} could not stop`, cause));
       return;
     }
-    host.kill(kind === "crash" ? "power" : "exit");
+    if (kind === "exit") host.kill("exit");
+    else host.kill(isSilent === true ? "silent power" : "power");
     world.after(forMs, startAgain);
   }
 
@@ -306,15 +233,17 @@ export class Faults {
 
   #cutOff(node: NodeId, more: 1 | -1): void {
     const others = [...this.#deps.hosts.keys()].filter((other) => other !== node);
-    for (const line of bothWays([node], others)) this.#count(line, more);
+    for (const line of bothWays([node], others)) this.#count(line, undefined, more);
   }
 
-  #count([source, target]: Line, more: 1 | -1): void {
+  #count([source, target]: Line, planes: readonly Plane[] | undefined, more: 1 | -1): void {
     const { network } = this.#deps;
-    const name = `${source} ${target}`;
-    const before = this.#cuts.get(name) ?? 0;
-    this.#cuts.set(name, before + more);
-    if (before === 0) network.cutOneWay(source, target);
-    else if (before + more === 0) network.healOneWay(source, target);
+    for (const plane of planes ?? PLANES) {
+      const name = `${source} ${target} ${plane}`;
+      const before = this.#cuts.get(name) ?? 0;
+      this.#cuts.set(name, before + more);
+      if (before === 0) network.cutOneWay(source, target, [plane]);
+      else if (before + more === 0) network.healOneWay(source, target, [plane]);
+    }
   }
 }

@@ -176,14 +176,15 @@ export class NodeHost {
   }
 
   /** The process is gone from one moment to the next; with its power, also what the disk had not yet synced. */
-  kill(how: "exit" | "power"): void {
+  kill(how: "exit" | "power" | "silent power"): void {
     const life = this.#life;
     if (life === undefined) return;
-    this.#deps.note(this.name, how === "power" ? "lost its power" : "exited");
+    this.#deps.note(this.name, how === "exit" ? "exited" : `lost its ${how}`);
     this.#end(life);
-    this.#deps.network.kill(this.name);
-    if (how === "power") this.#disk.crash();
-    else this.#disk.exit();
+    if (how === "silent power") this.#deps.network.silence(this.name);
+    else this.#deps.network.kill(this.name);
+    if (how === "exit") this.#disk.exit();
+    else this.#disk.crash();
   }
 
   /** The process does nothing more until `resume`, while time goes on. */

@@ -18,7 +18,8 @@ import { Durability } from "./checkers/durability.ts";
 import { type Finding, Findings } from "./checkers/findings.ts";
 import { Honesty } from "./checkers/honesty.ts";
 import { Sessions } from "./checkers/sessions.ts";
-import { Faults, type Line } from "./faults.ts";
+import { Faults } from "./faults.ts";
+import type { Line } from "./lines.ts";
 import { type HostDeps, type HostImage, NodeHost, ProcessGoneError, type Started } from "./node-host.ts";
 import { Oracle } from "./oracle.ts";
 import { latencyMsBetween } from "./regions.ts";
@@ -298,8 +299,9 @@ class Run {
   }
 
   #mend([left, right]: Line): void {
+    const { jitterMs, tailMs = 0, loss = 0, bytesPerSecond = 0 } = this.#story.settings;
     const latencyMs = latencyMsBetween(this.#place(left).region, this.#place(right).region);
-    this.#network.set(left, right, { latencyMs, jitterMs: this.#story.settings.jitterMs });
+    this.#network.set(left, right, { latencyMs, jitterMs, tailMs, loss, bytesPerSecond });
   }
 
   #place(name: NodeId): Place {

@@ -5,6 +5,7 @@
  */
 import type { NodeId } from "../shared/identity.ts";
 import { parseNodeId } from "../shared/identity.ts";
+import type { NetworkFaultKind } from "./network-faults.ts";
 import type { Prng } from "./prng.ts";
 import { REGION_NAMES, type RegionName } from "./regions.ts";
 
@@ -12,6 +13,7 @@ export const SCENARIOS = [
   "swarm",
   "calm",
   "cuts",
+  "weather",
   "crashes",
   "clocks",
   "lies",
@@ -28,7 +30,17 @@ export type Place = { readonly name: NodeId; readonly region: RegionName; readon
 export const PROCESS_FAULT_KINDS = ["wipe", "restore", "clone", "die", "pause", "drift", "strobe"] as const;
 export type ProcessFaultKind = (typeof PROCESS_FAULT_KINDS)[number];
 
-export type FaultKind = "cut" | "slow" | "crash" | "exit" | "stop" | "clock" | "lie" | "twist" | ProcessFaultKind;
+export type FaultKind =
+  | "cut"
+  | "slow"
+  | "crash"
+  | "exit"
+  | "stop"
+  | "clock"
+  | "lie"
+  | "twist"
+  | NetworkFaultKind
+  | ProcessFaultKind;
 
 export const WORK_KINDS = [
   "push-image",
@@ -66,13 +78,18 @@ export type Settings = {
   readonly isChopped: boolean;
   /** What a synced batch takes at most. */
   readonly commitMsMax: number;
+  /** Of every line, whatever else lies on it. */
   readonly jitterMs: number;
+  readonly tailMs?: number;
+  readonly loss?: number;
+  readonly bytesPerSecond?: number;
 };
 
 const FAULTS: Readonly<Record<Scenario, readonly FaultKind[]>> = {
-  swarm: ["cut", "cut", "slow", "crash", "exit", "stop", "clock", "lie"],
+  swarm: ["cut", "cut", "slow", "weather", "stall", "reset", "crash", "exit", "stop", "clock", "lie"],
   calm: [],
   cuts: ["cut", "slow"],
+  weather: ["weather", "stall", "reset", "cut"],
   crashes: ["crash", "exit", "stop"],
   clocks: ["clock", "cut", "drift", "strobe"],
   lies: ["lie", "lie", "exit", "cut"],
@@ -117,6 +134,9 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
     isChopped: isOfSessions || prng.chance(0.5),
     commitMsMax: prng.pick(isOfSessions ? [30, 120] : [0, 4, 30]),
     jitterMs: prng.pick([0, 2, 25]),
+    tailMs: prng.pick([0, 0, 3, 30]),
+    loss: prng.pick([0, 0, 0, 0.01, 0.05]),
+    bytesPerSecond: prng.pick([0, 0, 0, 125_000]),
   };
 }
 

@@ -7,6 +7,8 @@ import type { Greeting, PeerCalls, PeerService } from "../nodes/ports/peers.ts";
 import { MalformedBytesError } from "../shared/bytes.ts";
 import { RegistryError } from "../shared/errors.ts";
 import { PeerError } from "../shared/peer-error.ts";
+import type { Carry } from "./sim-line.ts";
+import { bytesOf } from "./sim-message.ts";
 import { SimPipe } from "./sim-pipe.ts";
 
 export type Listener = { readonly self: Greeting; readonly service: PeerService };
@@ -20,10 +22,7 @@ export type Ask<Sent, Answer> = (
 
 export type Question<Answer> = (calls: PeerCalls, signal: AbortSignal) => Promise<Answer>;
 
-export type Ways = {
-  readonly there: (deliver: () => void) => void;
-  readonly back: (deliver: () => void) => void;
-};
+export type Ways = { readonly there: Carry; readonly back: Carry };
 
 /** Nobody looks at where it was thrown, and there is one for every call. */
 const CALL_IS_OVER = new PeerError("cancelled", "the call is over");
@@ -39,6 +38,10 @@ export class SimCall<Sent, Answer> {
   readonly #remote = new AbortController();
   /** Aborts when it is over for the caller. */
   readonly #local = new AbortController();
+  /** Nothing that the caller still says arrives. */
+  #isLost = false;
+  /** Nothing that the node that answers still says arrives. */
+  #isSevered = false;
 
   constructor(caller: Greeting, listener: Listener, ways: Ways, ask: Ask<Sent, Answer>) {
     this.caller = caller;
@@ -60,8 +63,10 @@ export class SimCall<Sent, Answer> {
     } finally {
       signal.removeEventListener("abort", cancel);
       this.#local.abort(CALL_IS_OVER);
-      this.#up.end("clean");
-      this.#ways.there(() => this.#endThere(CALL_IS_OVER));
+      if (!this.#isLost) {
+        this.#up.end("clean");
+        this.#ways.there(() => this.#endThere(CALL_IS_OVER));
+      }
     }
   }
 
@@ -69,6 +74,19 @@ export class SimCall<Sent, Answer> {
   break(error: PeerError): void {
     this.#up.break(error);
     this.#endThere(error);
+  }
+
+  /** The connection is lost, and only the caller learns it. Whoever answers goes on until `break`. */
+  lose(error: PeerError): void {
+    this.#isLost = true;
+    this.#down.break(error);
+  }
+
+  /** The connection is lost, and only the node that answers learns it. The caller waits until `break`. */
+  sever(error: PeerError): void {
+    this.#isSevered = true;
+    this.#up.break(error);
+    this.#remote.abort(error);
   }
 
   /** The node that answers hears of the end, whether it waits for something or for room to send. */
@@ -87,9 +105,9 @@ export class SimCall<Sent, Answer> {
         signal.throwIfAborted();
         await this.#down.send(answer);
       }
-      this.#down.end("clean");
+      if (!this.#isSevered) this.#down.end("clean");
     } catch (cause) {
-      this.#down.end({ error: answerFor(cause) });
+      if (!this.#isSevered) this.#down.end({ error: answerFor(cause) });
     }
   }
 
@@ -105,7 +123,7 @@ export class SimCall<Sent, Answer> {
       if (next === undefined || next.done === true) break;
       await Promise.race([this.#up.send(next.value), over]);
     }
-    this.#up.end("clean");
+    if (!this.#isLost) this.#up.end("clean");
     if (signal.aborted) await iterator.return?.();
   }
 }
@@ -119,6 +137,7 @@ export class SimQuestion<Answer> {
   /** Aborts when the call is over for the node that answers, unless it has answered. */
   readonly #remote = new AbortController();
   readonly #answer = Promise.withResolvers<Answer>();
+  #isSevered = false;
 
   constructor(caller: Greeting, listener: Listener, ways: Ways, ask: Question<Answer>) {
     this.caller = caller;
@@ -127,13 +146,15 @@ export class SimQuestion<Answer> {
     this.#ask = ask;
   }
 
-  async run(signal: AbortSignal): Promise<Answer> {
+  /** `arrivesTwice`: as one that a connection had swallowed, and that was sent again; the second answer is nobody's. */
+  async run(signal: AbortSignal, arrivesTwice = false): Promise<Answer> {
     const cancel = (): void => {
       this.#answer.reject(cancelled(signal));
       this.#ways.there(() => this.#remote.abort(CALL_IS_OVER));
     };
     signal.addEventListener("abort", cancel, { once: true });
     this.#ways.there(() => void this.#reply());
+    if (arrivesTwice) this.#ways.there(() => void this.#reply());
     try {
       return await this.#answer.promise;
     } finally {
@@ -143,7 +164,18 @@ export class SimQuestion<Answer> {
 
   /** The connection is lost: both ends learn it, and nothing more arrives. */
   break(error: PeerError): void {
+    this.lose(error);
+    this.#remote.abort(error);
+  }
+
+  /** As with a stream. */
+  lose(error: PeerError): void {
     this.#answer.reject(error);
+  }
+
+  /** As with a stream. */
+  sever(error: PeerError): void {
+    this.#isSevered = true;
     this.#remote.abort(error);
   }
 
@@ -153,9 +185,9 @@ export class SimQuestion<Answer> {
     try {
       expectNoStranger(this.caller, this.listener.self);
       const answer = await this.#ask(this.listener.service(this.caller), signal);
-      this.#ways.back(() => this.#answer.resolve(answer));
+      if (!this.#isSevered) this.#ways.back(() => this.#answer.resolve(answer), bytesOf(answer));
     } catch (cause) {
-      this.#ways.back(() => this.#answer.reject(answerFor(cause)));
+      if (!this.#isSevered) this.#ways.back(() => this.#answer.reject(answerFor(cause)));
     }
   }
 }

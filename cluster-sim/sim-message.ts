@@ -16,6 +16,16 @@ import { unreachable } from "../shared/invariant.ts";
 import type { MemberNews } from "../shared/member.ts";
 import { decodeMemberNews, encodeMemberNews } from "../shared/member-news.ts";
 
+/** The bytes of what is large, which is all that a narrow line notices: blobs, ops and registers. */
+export function bytesOf(message: unknown): number {
+  if (message instanceof Uint8Array) return message.length;
+  if (typeof message !== "object" || message === null) return 0;
+  if ("batch" in message) return bytesOf(message.batch);
+  if ("ops" in message) return bytesOf(message.ops);
+  if ("changes" in message) return bytesOf(message.changes);
+  return Array.isArray(message) ? message.reduce<number>((sum, part: unknown) => sum + bytesOf(part), 0) : 0;
+}
+
 export function copyBytes(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }

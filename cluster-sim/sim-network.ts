@@ -9,8 +9,6 @@
 import type { Greeting, PeerAddress, PeerLink, PeerService, Peers } from "../nodes/ports/peers.ts";
 import type { Timer } from "../nodes/ports/timers.ts";
 import type { NodeId } from "../shared/identity.ts";
-import type { PeerError } from "../shared/peer-error.ts";
-import { mapped } from "./mapped.ts";
 import {
   type Ask,
   cancelled,
@@ -22,34 +20,26 @@ import {
   type Ways,
 } from "./sim-call.ts";
 import { type LineQuality, SimLine } from "./sim-line.ts";
-import {
-  copyAudit,
-  copyBytes,
-  copyCompared,
-  copyImageState,
-  copyLane,
-  copyNews,
-  copyProbe,
-  copyProbeAnswer,
-  copyPublished,
-  copyPulled,
-  copyReport,
-  copySubscribed,
-} from "./sim-message.ts";
+import { linkOver, PLANES, type Plane } from "./sim-link.ts";
 import type { World } from "./world.ts";
 
-/** How long both ends believe in a call over a line that is cut. */
+/** How long both ends believe in a call over a line that is cut, and a caller in a host that says nothing. */
 const BREAK_AFTER_MS = 15_000;
 
 type Link = { readonly self: Greeting; readonly address: PeerAddress; isOpen: boolean };
+
+type Dialled = { readonly link: Link; readonly plane: Plane; readonly signal: AbortSignal };
 
 /** A call that is under way. */
 type Connection = {
   readonly link: Link;
   readonly listener: Listener;
-  readonly break: (error: PeerError) => void;
+  readonly plane: Plane;
+  readonly call: Pick<SimQuestion<unknown>, "break" | "lose" | "sever">;
   /** Breaks the call, unless the line heals before. */
   doom: Timer | undefined;
+  /** One end has learned that it is lost. The other learns it with `doom`, whatever the line does. */
+  isHalfOpen: boolean;
 };
 
 export class SimNetwork {
@@ -60,6 +50,8 @@ export class SimNetwork {
   readonly #links = new Set<Link>();
   /** What processes that were killed had said of themselves. */
   readonly #gone = new WeakSet<Greeting>();
+  /** Addresses of hosts without power: nobody is there even to refuse, and who calls waits. */
+  readonly #silent = new Map<PeerAddress, Set<() => void>>();
 
   constructor(world: World) {
     this.#world = world;
@@ -68,7 +60,12 @@ export class SimNetwork {
   /** Answers at the address that `self` advertises. Returns what ends that, and everything that is under way there. */
   listen(self: Greeting, service: PeerService): () => void {
     const listener = { self, service };
+    const isOf = ({ node }: Greeting): boolean => node === self.node;
     this.#listeners.set(self.advertise.peer, listener);
+    for (const giveUp of this.#silent.get(self.advertise.peer) ?? []) giveUp();
+    this.#silent.delete(self.advertise.peer);
+    // A host that is back knows nothing of the connections it had, and says so to whoever still uses one.
+    this.#breakAll(({ link, listener: other, isHalfOpen }) => isHalfOpen && (isOf(link.self) || isOf(other.self)));
     return () => {
       if (this.#listeners.get(self.advertise.peer) === listener) this.#listeners.delete(self.advertise.peer);
       this.#breakAll((connection) => connection.listener === listener);
@@ -80,20 +77,56 @@ export class SimNetwork {
 
   /** The process is gone: its calls, and those to it, break. */
   kill(node: NodeId): void {
-    for (const [address, { self }] of this.#listeners) if (self.node === node) this.#listeners.delete(address);
-    // What is left of the process may still run for a moment, but reaches nobody.
-    for (const link of this.#links) {
-      if (link.self.node !== node) continue;
-      this.#gone.add(link.self);
-      this.#close(link);
-    }
+    for (const link of this.#depart(node)) this.#close(link);
     this.#breakAll(({ link, listener }) => link.self.node === node || listener.self.node === node);
+  }
+
+  /** The power of the host is gone: nobody says so, and who has a connection to it believes in it for a while. */
+  silence(node: NodeId): void {
+    for (const [address, { self }] of this.#listeners) if (self.node === node) this.#silent.set(address, new Set());
+    for (const link of this.#depart(node)) link.isOpen = false;
+    for (const connection of this.#running) {
+      const { link, listener, call } = connection;
+      const error = unreachableError(link.address);
+      if (link.self.node !== node && listener.self.node !== node) continue;
+      this.#halve(connection);
+      if (link.self.node === node) call.lose(error);
+      if (listener.self.node === node) call.sever(error);
+    }
+  }
+
+  /** Breaks whatever runs between two nodes; what is on its way is lost. New calls may follow at once. */
+  reset(left: NodeId, right: NodeId, isOneSided: boolean): void {
+    for (const connection of this.#running) {
+      const { link, listener, call, isHalfOpen } = connection;
+      const ends = [link.self.node, listener.self.node];
+      if (isHalfOpen || !ends.includes(left) || !ends.includes(right)) continue;
+      const error = unreachableError(link.address);
+      if (!isOneSided) call.break(error);
+      else {
+        this.#halve(connection);
+        call.lose(error);
+      }
+    }
   }
 
   /** The way between two nodes, in both directions. */
   set(left: NodeId, right: NodeId, quality: Partial<LineQuality>): void {
-    this.#line(left, right).set(quality);
-    this.#line(right, left).set(quality);
+    for (const line of this.#linesOf(left, right)) line.set(quality);
+    for (const line of this.#linesOf(right, left)) line.set(quality);
+  }
+
+  /** Lays weather on the way to `target`. Returns what lifts it. */
+  lay(source: NodeId, target: NodeId, quality: Partial<LineQuality>): () => void {
+    const lifts = this.#linesOf(source, target).map((line) => line.lay(quality));
+    return () => {
+      for (const lift of lifts) lift();
+    };
+  }
+
+  /** For `forMs` nothing arrives at `target` from `source`, and nobody gives up: then all of it does. */
+  stall(source: NodeId, target: NodeId, forMs: number): void {
+    for (const line of this.#linesOf(source, target)) line.stall(forMs);
   }
 
   cut(left: NodeId, right: NodeId): void {
@@ -101,9 +134,9 @@ export class SimNetwork {
     this.cutOneWay(right, left);
   }
 
-  /** Nothing arrives at `target` from `source`; the other direction still carries. */
-  cutOneWay(source: NodeId, target: NodeId): void {
-    this.#line(source, target).cut();
+  /** Nothing of `planes` arrives at `target` from `source`; the other direction still carries. */
+  cutOneWay(source: NodeId, target: NodeId, planes: readonly Plane[] = PLANES): void {
+    for (const plane of planes) this.#line(source, target, plane).cut();
     for (const connection of this.#running) this.#watch(connection);
   }
 
@@ -112,59 +145,18 @@ export class SimNetwork {
     this.healOneWay(right, left);
   }
 
-  healOneWay(source: NodeId, target: NodeId): void {
-    this.#line(source, target).heal();
+  healOneWay(source: NodeId, target: NodeId, planes: readonly Plane[] = PLANES): void {
+    for (const plane of planes) this.#line(source, target, plane).heal();
     for (const connection of this.#running) this.#watch(connection);
   }
 
   #dial(link: Link): PeerLink {
     this.#links.add(link);
-    const stream = <Sent, Answer>(
-      ask: Ask<Sent, Answer>,
-      signal: AbortSignal,
-      sent: AsyncIterable<Sent> = nothing(),
-    ): AsyncGenerator<Answer, void> => this.#call(link, ask, sent, signal);
-
-    const ask = async <Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> =>
-      await this.#ask(link, question, signal);
-
-    return {
-      greet: async (greeting, signal) =>
-        await ask(async (calls, remote) => await calls.greet(greeting, remote), signal),
-      probe: async (probe, signal) =>
-        await ask(async (calls, remote) => copyProbeAnswer(await calls.probe(copyProbe(probe), remote)), signal),
-      probeFor: async (request, signal) =>
-        await ask(async (calls, remote) => await calls.probeFor({ ...request }, remote), signal),
-      tellMembers: async (news, signal) =>
-        await ask(async (calls, remote) => await calls.tellMembers(copyNews(news), remote), signal),
-      compareMembers: async (compared, signal) =>
-        await ask(async (calls, remote) => {
-          const news = await calls.compareMembers(copyCompared(compared), remote);
-          return news === undefined ? undefined : copyNews(news);
-        }, signal),
-      replicate: (acks, signal) =>
-        stream(
-          (calls, sent, remote) => mapped(calls.replicate(sent, remote), copyPublished),
-          signal,
-          mapped(acks, copySubscribed),
-        ),
-      pull: (have, signal) =>
-        stream((calls, _, remote) => mapped(calls.pull(have.clone(), remote), copyPulled), signal),
-      lookup: async (repo, reference, signal) =>
-        await ask(async (calls, remote) => (await calls.lookup(repo, reference, remote)).map(copyBytes), signal),
-      describeImage: async (repo, reference, signal) =>
-        await ask(async (calls, remote) => copyImageState(await calls.describeImage(repo, reference, remote)), signal),
-      report: async (signal) => await ask(async (calls, remote) => copyReport(await calls.report(remote)), signal),
-      audit: async (question, signal) =>
-        await ask(async (calls, remote) => copyAudit(await calls.audit(question, remote)), signal),
-      auditLane: (lane, known, signal) =>
-        stream((calls, _, remote) => mapped(calls.auditLane(lane, [...known], remote), copyLane), signal),
-      have: async (repo, digests, signal) =>
-        await ask(async (calls, remote) => [...(await calls.have(repo, [...digests], remote))], signal),
-      readBlob: (digest, offset, signal) =>
-        stream((calls, _, remote) => mapped(calls.readBlob(digest, offset, remote), copyBytes), signal),
+    return linkOver({
+      ask: async (plane, question, signal) => await this.#ask({ link, plane, signal }, question),
+      stream: (plane, ask, signal, sent) => this.#call({ link, plane, signal }, ask, sent),
       close: () => this.#close(link),
-    };
+    });
   }
 
   #close(link: Link): void {
@@ -174,80 +166,124 @@ export class SimNetwork {
   }
 
   async *#call<Sent, Answer>(
-    link: Link,
+    dialled: Dialled,
     ask: Ask<Sent, Answer>,
     sent: AsyncIterable<Sent>,
-    signal: AbortSignal,
   ): AsyncGenerator<Answer, void> {
-    const listener = this.#reach(link, signal);
-    const call = new SimCall(link.self, listener, this.#ways(link, listener), ask);
-    const connection = this.#begin(link, listener, (error) => call.break(error));
+    const listener = this.#listenerAt(dialled) ?? (await this.#waitInVain(dialled));
+    const call = new SimCall(dialled.link.self, listener, this.#ways(dialled, listener), ask);
+    const connection = this.#begin(dialled, listener, call);
     try {
-      yield* call.run(sent, signal);
+      yield* call.run(sent, dialled.signal);
     } finally {
       this.#end(connection);
     }
   }
 
-  async #ask<Answer>(link: Link, ask: Question<Answer>, signal: AbortSignal): Promise<Answer> {
-    const listener = this.#reach(link, signal);
-    const question = new SimQuestion(link.self, listener, this.#ways(link, listener), ask);
-    const connection = this.#begin(link, listener, (error) => question.break(error));
+  async #ask<Answer>(dialled: Dialled, ask: Question<Answer>): Promise<Answer> {
+    const listener = this.#listenerAt(dialled) ?? (await this.#waitInVain(dialled));
+    const { link, plane, signal } = dialled;
+    const question = new SimQuestion(link.self, listener, this.#ways(dialled, listener), ask);
+    const connection = this.#begin(dialled, listener, question);
     try {
-      return await question.run(signal);
+      return await question.run(signal, this.#line(link.self.node, listener.self.node, plane).repeats());
     } finally {
       this.#end(connection);
     }
   }
 
-  /** @throws {PeerError} when the call cannot even begin. */
-  #reach(link: Link, signal: AbortSignal): Listener {
+  /** `undefined` where a host without power is. @throws {PeerError} when the call cannot even begin. */
+  #listenerAt({ link, signal }: Dialled): Listener | undefined {
     if (signal.aborted) throw cancelled(signal);
+    if (!link.isOpen || this.#gone.has(link.self)) throw unreachableError(link.address);
     const listener = this.#listeners.get(link.address);
-    if (listener === undefined || !link.isOpen || this.#gone.has(link.self)) throw unreachableError(link.address);
+    if (listener === undefined && !this.#silent.has(link.address)) throw unreachableError(link.address);
     return listener;
   }
 
-  #ways({ self }: Link, listener: Listener): Ways {
+  /** Nobody answers. @throws {PeerError} when the caller gives up, or the host is back and knows of nothing. */
+  async #waitInVain({ link, signal }: Dialled): Promise<never> {
+    const waiting = this.#silent.get(link.address);
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const giveUp = (): void => resolve(undefined);
+    const timer = this.#world.after(BREAK_AFTER_MS, giveUp);
+    waiting?.add(giveUp);
+    signal.addEventListener("abort", giveUp, { once: true });
+    await promise;
+    timer.cancel();
+    waiting?.delete(giveUp);
+    signal.removeEventListener("abort", giveUp);
+    throw signal.aborted ? cancelled(signal) : unreachableError(link.address);
+  }
+
+  #ways({ link: { self }, plane }: Dialled, listener: Listener): Ways {
     return {
-      there: this.#line(self.node, listener.self.node).carrier(),
-      back: this.#line(listener.self.node, self.node).carrier(),
+      there: this.#line(self.node, listener.self.node, plane).carrier(),
+      back: this.#line(listener.self.node, self.node, plane).carrier(),
     };
   }
 
-  #begin(link: Link, listener: Listener, breakCall: (error: PeerError) => void): Connection {
-    const connection: Connection = { link, listener, break: breakCall, doom: undefined };
+  #begin({ link, plane }: Dialled, listener: Listener, call: Connection["call"]): Connection {
+    const connection: Connection = { link, listener, plane, call, doom: undefined, isHalfOpen: false };
     this.#running.add(connection);
     this.#watch(connection);
     return connection;
   }
 
+  /** The caller has its end of it. Of a connection that is half open the other end is still there. */
   #end(connection: Connection): void {
+    if (connection.isHalfOpen) return;
     connection.doom?.cancel();
     this.#running.delete(connection);
   }
 
+  #halve(connection: Connection): void {
+    connection.isHalfOpen = true;
+    connection.doom ??= this.#world.after(BREAK_AFTER_MS, () => this.#break(connection));
+  }
+
   /** Sets or lifts the doom of a call, as its line is. */
   #watch(connection: Connection): void {
-    const [source, target] = [connection.link.self.node, connection.listener.self.node];
-    if (!this.#line(source, target).isCut && !this.#line(target, source).isCut) {
+    const { link, listener, plane, isHalfOpen } = connection;
+    if (isHalfOpen) return;
+    const [source, target] = [link.self.node, listener.self.node];
+    if (!this.#line(source, target, plane).isCut && !this.#line(target, source, plane).isCut) {
       connection.doom?.cancel();
       connection.doom = undefined;
       return;
     }
-    connection.doom ??= this.#world.after(BREAK_AFTER_MS, () =>
-      connection.break(unreachableError(connection.link.address)),
-    );
+    connection.doom ??= this.#world.after(BREAK_AFTER_MS, () => this.#break(connection));
+  }
+
+  #break(connection: Connection): void {
+    connection.call.break(unreachableError(connection.link.address));
+    if (!connection.isHalfOpen) return;
+    connection.doom?.cancel();
+    this.#running.delete(connection);
   }
 
   #breakAll(isBroken: (connection: Connection) => boolean): void {
-    for (const connection of this.#running) {
-      if (isBroken(connection)) connection.break(unreachableError(connection.link.address));
-    }
+    for (const connection of this.#running) if (isBroken(connection)) this.#break(connection);
   }
 
-  #line(source: NodeId, target: NodeId): SimLine {
-    const name = `${source} to ${target}`;
+  /** The node reaches nobody any more, and nobody reaches it. @returns the links that it had. */
+  #depart(node: NodeId): readonly Link[] {
+    for (const [address, { self }] of this.#listeners) if (self.node === node) this.#listeners.delete(address);
+    // What is left of the process may still run for a moment.
+    const links = [...this.#links].filter(({ self }) => self.node === node);
+    for (const link of links) {
+      this.#gone.add(link.self);
+      this.#links.delete(link);
+    }
+    return links;
+  }
+
+  #linesOf(source: NodeId, target: NodeId): readonly SimLine[] {
+    return PLANES.map((plane) => this.#line(source, target, plane));
+  }
+
+  #line(source: NodeId, target: NodeId, plane: Plane): SimLine {
+    const name = `${source} to ${target} ${plane}`;
     const known = this.#lines.get(name);
     if (known !== undefined) return known;
     const line = new SimLine(this.#world, this.#world.chanceFor(`line ${name}`));
@@ -255,5 +291,3 @@ export class SimNetwork {
     return line;
   }
 }
-
-async function* nothing(): AsyncGenerator<never, void> {}

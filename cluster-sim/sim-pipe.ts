@@ -3,13 +3,16 @@
  * than the receiver has room for.
  */
 
+import type { Carry } from "./sim-line.ts";
+import { bytesOf } from "./sim-message.ts";
+
 /** What may be sent and not yet taken. */
 const WINDOW_ITEMS = 16;
 
 type End = { readonly error: unknown } | "clean";
 
 export class SimPipe<Item> {
-  readonly #carry: (deliver: () => void) => void;
+  readonly #carry: Carry;
   readonly #arrived: { readonly item: Item }[] = [];
   readonly #waiting = new Set<() => void>();
   #underWay = 0;
@@ -17,7 +20,7 @@ export class SimPipe<Item> {
   #broken: { readonly error: unknown } | undefined;
 
   /** `carry` delivers in the order it was called. */
-  constructor(carry: (deliver: () => void) => void) {
+  constructor(carry: Carry) {
     this.#carry = carry;
   }
 
@@ -29,7 +32,7 @@ export class SimPipe<Item> {
     this.#carry(() => {
       this.#arrived.push({ item });
       this.#ring();
-    });
+    }, bytesOf(item));
   }
 
   /** Nothing follows; the receiver hears of it after all that was sent, with the error if there is one. */

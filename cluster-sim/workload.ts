@@ -254,8 +254,9 @@ export class Workload {
     const key: RegisterKey = { kind: "tag", repo, tag };
     const before = sessions.before(client, key);
     const seen = sessions.seenBy(client);
-    if (seen !== undefined) await request.node.operations.awaitVersion.run(seen, request.signal);
-    const { token } = await request.node.operations.pullManifest.run(repo, { kind: "tag", tag });
+    const { awaitVersion, pullManifest } = request.node.operations;
+    if (seen !== undefined) await awaitVersion.run({ token: seen, tag: { repo, tag } }, request.signal);
+    const { token } = await pullManifest.run(repo, { kind: "tag", tag });
     if (token !== undefined) sessions.read(client, key, token, before);
   }
 

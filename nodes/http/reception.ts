@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 
 import { RegistryError } from "../../shared/errors.ts";
 import { BODY_IDLE_MS_MAX, PIPELINED_REQUESTS_MAX } from "../../shared/limits.ts";
+import { isRepositoryName, isTag } from "../../shared/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
@@ -324,7 +325,10 @@ function namespaceTold({ path, query }: Target): Headers {
 async function awaitVersion(call: Call, { operations }: Desk): Promise<void> {
   const token = headerOf(call, "meridian-min-version");
   const isRead = call.method === "GET" || call.method === "HEAD";
-  if (token !== undefined && isRead) await operations.awaitVersion.run(token, call.signal);
+  if (token === undefined || !isRead) return;
+  const [repo, reference] = [call.placeholders.get("name"), call.placeholders.get("reference")];
+  const isOfTag = repo !== undefined && reference !== undefined && isRepositoryName(repo) && isTag(reference);
+  await operations.awaitVersion.run({ token, tag: isOfTag ? { repo, tag: reference } : undefined }, call.signal);
 }
 
 /** Nobody is left to hear the answer. */

@@ -78,6 +78,12 @@ export class MetadataReader {
     return visible?.value.kind === "tag" ? { digest: visible.value.digest, version: visible } : undefined;
   }
 
+  /** Whether the tag still shows what a later write has replaced, because that write's manifest is on its way. */
+  async isBehind(repo: RepositoryName, tag: Tag): Promise<boolean> {
+    const { register, visible } = await this.tagRow(repo, tag);
+    return visible !== undefined && !register.versions.some(({ dot }) => sameDot(dot, visible.dot));
+  }
+
   /** Linked in `repo`, and all its bytes are here, for an index those of its children as well. */
   async manifest(repo: RepositoryName, digest: Digest): Promise<ManifestRecord | undefined> {
     const link = await this.manifestLink(repo, digest);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { digestOf } from "../../../shared/digest.ts";
-import { parseReference } from "../../../shared/reference.ts";
+import { MANIFEST_INLINE_BYTES_MAX } from "../../../shared/limits.ts";
+import { parseReference, parseTag } from "../../../shared/reference.ts";
 import { imageOf, indexOf, inTwoRegions, REPO, type Region } from "./regions.ts";
 
 const NEVER = new AbortController().signal;
@@ -160,20 +161,46 @@ describe("a read that says what its caller has seen", () => {
     await inTwoRegions(async ({ eu, us, cut, settle }) => {
       const { operations } = us.node;
       const first = await tokenOf(eu, "v1");
-      const waiting = operations.awaitVersion.run(first, NEVER).then(() => operations.pullManifest.run(REPO, V1));
+      const waiting = operations.awaitVersion
+        .run({ token: first, tag: undefined }, NEVER)
+        .then(() => operations.pullManifest.run(REPO, V1));
       await settle();
       expect((await waiting).token).toBe(first);
 
       cut();
       const second = await tokenOf(eu, "v2");
-      const refused = expect(operations.awaitVersion.run(second, NEVER)).rejects.toThrow(
+      const refused = expect(operations.awaitVersion.run({ token: second, tag: undefined }, NEVER)).rejects.toThrow(
         expect.objectContaining({ code: "UNAVAILABLE", retryAfterSeconds: 1 }),
       );
       await settle();
       await refused;
-      await expect(operations.awaitVersion.run("nonsense", NEVER)).rejects.toThrow(
+      await expect(operations.awaitVersion.run({ token: "nonsense", tag: undefined }, NEVER)).rejects.toThrow(
         expect.objectContaining({ code: "UNSUPPORTED", status: 400 }),
       );
+    });
+  });
+
+  test("is not shown what a tag showed before, while the manifest of its latest write is still on its way", async () => {
+    await inTwoRegions(async ({ eu, us, cut, heal, settle }) => {
+      await tokenOf(eu, "v1");
+      await settle();
+      cut(["blobs"]);
+      const large = imageOf([await eu.pushBlob("v1")], undefined, "x".repeat(MANIFEST_INLINE_BYTES_MAX));
+      await eu.push("v1", large);
+      const { token = "" } = await eu.node.operations.pullManifest.run(REPO, V1);
+      await settle();
+      expect(await us.pullTag("v1")).not.toBe(digestOf(large));
+
+      const request = { token, tag: { repo: REPO, tag: parseTag("v1") } };
+      const refused = expect(us.node.operations.awaitVersion.run(request, NEVER)).rejects.toThrow(
+        expect.objectContaining({ code: "UNAVAILABLE" }),
+      );
+      await settle();
+      await refused;
+      heal();
+      await settle();
+      await us.node.operations.awaitVersion.run(request, NEVER);
+      expect(await us.pullTag("v1")).toBe(digestOf(large));
     });
   });
 });

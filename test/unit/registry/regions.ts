@@ -2,6 +2,7 @@
 import { SimClock } from "../../../cluster-sim/sim-clock.ts";
 import { SimDisk } from "../../../cluster-sim/sim-disk.ts";
 import { SimKv } from "../../../cluster-sim/sim-kv.ts";
+import { PLANES, type Plane } from "../../../cluster-sim/sim-link.ts";
 import { SimNetwork } from "../../../cluster-sim/sim-network.ts";
 import { SimTelemetry } from "../../../cluster-sim/sim-telemetry.ts";
 import { SimTimers } from "../../../cluster-sim/sim-timers.ts";
@@ -38,7 +39,11 @@ export type PushOptions = {
 
 export type Refused = { readonly status: number; readonly codes: readonly string[]; readonly detail: unknown };
 
-export function imageOf(layers: readonly Digest[], config: Digest = digestOf(Buffer.from("{}"))): Buffer {
+export function imageOf(
+  layers: readonly Digest[],
+  config: Digest = digestOf(Buffer.from("{}")),
+  notes?: string,
+): Buffer {
   const part = (digest: Digest, mediaType: string) => ({ mediaType, digest, size: 2 });
   return Buffer.from(
     JSON.stringify({
@@ -46,6 +51,7 @@ export function imageOf(layers: readonly Digest[], config: Digest = digestOf(Buf
       mediaType: OCI_IMAGE_MANIFEST,
       config: part(config, "application/vnd.oci.image.config.v1+json"),
       layers: layers.map((layer) => part(layer, "application/vnd.oci.image.layer.v1.tar+gzip")),
+      ...(notes === undefined ? {} : { annotations: { notes } }),
     }),
   );
 }
@@ -60,7 +66,8 @@ export async function inTwoRegions(
   story: (regions: {
     readonly eu: Region;
     readonly us: Region;
-    readonly cut: () => void;
+    readonly cut: (planes?: readonly Plane[]) => void;
+    readonly heal: () => void;
     readonly settle: () => Promise<void>;
   }) => Promise<void>,
 ): Promise<void> {
@@ -73,7 +80,11 @@ export async function inTwoRegions(
   await story({
     eu: regionOf(world, eu),
     us: regionOf(world, us),
-    cut: () => network.cut(...names),
+    cut: (planes = PLANES) => {
+      network.cutOneWay(names[0], names[1], planes);
+      network.cutOneWay(names[1], names[0], planes);
+    },
+    heal: () => network.heal(...names),
     settle: async () => await world.runFor(30_000),
   });
   await world.run(Promise.all([eu.stop(), us.stop()]));
