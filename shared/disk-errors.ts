@@ -13,3 +13,8 @@ export class DiskFullError extends Error {
 export class DurabilityError extends Error {
   override readonly name = "DurabilityError";
 }
+
+/** The process, or the machine, has as many files open as it may. Nothing was lost; it passes as soon as some are closed. */
+export class TooManyFilesError extends Error {
+  override readonly name = "TooManyFilesError";
+}

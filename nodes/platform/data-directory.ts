@@ -12,7 +12,7 @@
  * processes never work in one directory, whichever containers they run in.
  */
 import { constants } from "node:fs";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { access, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import type { Telemetry } from "../ports/telemetry.ts";
@@ -58,11 +58,16 @@ export async function openDataDirectory(path: string, telemetry: Telemetry): Pro
 async function makeRoot(root: string): Promise<void> {
   try {
     const made = await mkdir(root, { recursive: true, mode: 0o700 });
-    if (made === undefined) return;
+    // What can't be written is said here, in one sentence, and not by whoever writes first.
+    if (made === undefined) return await access(root, constants.W_OK);
     // Each folder that was made on the way is a new name in the one above it.
     for (let folder = root; folder !== dirname(made); folder = dirname(folder)) await syncFolder(dirname(folder));
   } catch (cause) {
-    throw new DataDirectoryError(`cannot make the data directory ${root}: ${codeOf(cause) ?? String(cause)}`, {
+    if (codeOf(cause) === "EROFS") {
+      const why = "is on a read-only file system; look into the kernel's log, and mount it for writing";
+      throw new DataDirectoryError(`the data directory ${root} ${why}`, { cause });
+    }
+    throw new DataDirectoryError(`cannot write the data directory ${root}: ${codeOf(cause) ?? String(cause)}`, {
       cause,
     });
   }

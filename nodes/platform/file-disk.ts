@@ -8,7 +8,7 @@ import { invariant } from "../../shared/invariant.ts";
 import type { Disk, StagedEntry, Staging, StagingName, StoredBlob } from "../ports/disk.ts";
 import { BlobFolders, isStagingName } from "./blob-folders.ts";
 import { BufferPool } from "./buffer-pool.ts";
-import { changingDisk } from "./disk-failure.ts";
+import { changingDisk, withoutDescriptor } from "./disk-failure.ts";
 import { FileStaging } from "./file-staging.ts";
 import { SharedFile } from "./shared-file.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -102,7 +102,7 @@ async function openExisting(path: string, access: number): Promise<FileHandle | 
     return await open(path, access | constants.O_NOFOLLOW);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
+    throw withoutDescriptor(error);
   }
 }
 

@@ -98,9 +98,9 @@ export class FileStaging implements Staging {
         await changingDisk("the name of a blob", async () => {
           await this.#folders.prepare(digest);
           await this.#takeName(digest);
+          // Also when the name was there: perhaps only the cache knows it, from a life that ended before it synced.
+          await syncFolder(this.#folders.folderOf(digest));
         });
-        // Also when the name was there: perhaps only the cache knows it, from a life that ended before it synced.
-        await syncFolder(this.#folders.folderOf(digest));
       } catch (cause) {
         // Syncing is never tried again: a second attempt would succeed, and mean nothing.
         if (cause instanceof DurabilityError) this.#state = "broken";

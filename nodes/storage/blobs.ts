@@ -6,10 +6,14 @@
  * A file is never believed on its name alone: what the metadata promised about its size is compared at every opening.
  */
 import { algorithmOf, type Digest } from "../../shared/digest.ts";
-import { DiskFullError, DurabilityError } from "../../shared/disk-errors.ts";
+import { DiskFullError, DurabilityError, TooManyFilesError } from "../../shared/disk-errors.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { DISK_FULL_RETRY_AFTER_SECONDS, DISK_RESERVE_BYTES } from "../../shared/limits.ts";
+import {
+  DISK_FULL_RETRY_AFTER_SECONDS,
+  DISK_RESERVE_BYTES,
+  UNAVAILABLE_RETRY_AFTER_SECONDS,
+} from "../../shared/limits.ts";
 import type { RepositoryName } from "../../shared/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Disk, Staging, StoredBlob } from "../ports/disk.ts";
@@ -47,12 +51,20 @@ export class Blobs {
     if (size === undefined) return undefined;
     const known = this.#memory.get(digest);
     if (known !== undefined) return inMemory(known);
-    const blob = await this.#deps.disk.open(digest);
+    const blob = await this.#openOnDisk(digest);
     if (blob?.size !== size) {
       await blob?.close();
       return this.#notAsStored(digest, { size, found: blob?.size ?? "nothing" });
     }
     return this.#memory.wants(digest, size) ? await this.#openInMemory(digest, blob) : blob;
+  }
+
+  async #openOnDisk(digest: Digest): Promise<StoredBlob | undefined> {
+    try {
+      return await this.#deps.disk.open(digest);
+    } catch (cause) {
+      throw this.refusalOf(cause);
+    }
   }
 
   /** In bytes, when the blob is durable here. */
@@ -102,11 +114,12 @@ export class Blobs {
   }
 
   /**
-   * What a failed write comes to, and what its client is told: a disk that fails ends the node's right to write, one that
-   * is full is worth another try later, and everything else is ours to mend.
+   * What a failed call to the disk comes to, and what its client is told: a disk that fails ends the node's right to write,
+   * one that is full, or too many open files, are worth another try later, and everything else is ours to mend.
    */
   refusalOf(cause: unknown): unknown {
     if (cause instanceof DiskFullError) return diskFull(undefined, cause);
+    if (cause instanceof TooManyFilesError) return tooManyFiles(cause);
     if (!(cause instanceof DurabilityError)) return cause;
     this.#deps.metadata.fence(cause);
     return writesEnded(cause);
@@ -141,6 +154,15 @@ export class Blobs {
     }
     telemetry.observe("meridian_disk_sync_duration_seconds", {}, (clock.monotonicMs() - startedMs) / 1000);
   }
+}
+
+function tooManyFiles(cause: Error): RegistryError {
+  const { message } = cause;
+  return new RegistryError("UNAVAILABLE", undefined, {
+    message,
+    retryAfterSeconds: UNAVAILABLE_RETRY_AFTER_SECONDS,
+    cause,
+  });
 }
 
 export function diskFull(freeBytes: number | undefined, cause?: unknown): RegistryError {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 
 import { requirements } from "../support/requirements.ts";
-import { cutsInArena } from "../support/torture/enter-arena.ts";
+import { inArena } from "../support/torture/enter-arena.ts";
 
 const CYCLES = 200;
 const SEED = "kill";
@@ -11,7 +11,7 @@ const isPossible = requirements.linux().available && requirements.root().availab
 
 describe.skipIf(!isPossible)("a node that is killed", () => {
   test(`${CYCLES} times, in the same places as its power is cut, has all it acknowledged and nothing it deleted`, async () => {
-    const { faults, cycles } = await cutsInArena("kill", { seed: SEED, cycles: CYCLES });
+    const { faults, cycles } = await inArena.cuts("kill", { seed: SEED, cycles: CYCLES });
 
     expect(faults, `seed ${SEED}`).toEqual([]);
     expect(cycles).toBe(CYCLES);

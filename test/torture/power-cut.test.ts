@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 
 import { requirements } from "../support/requirements.ts";
-import { cutsInArena } from "../support/torture/enter-arena.ts";
+import { inArena } from "../support/torture/enter-arena.ts";
 
 const CYCLES = 200;
 const SEED = "power-cut";
@@ -14,7 +14,7 @@ const isPossible = requirements.linux().available && requirements.root().availab
 
 describe.skipIf(!isPossible)("a node whose power is cut", () => {
   test(`${CYCLES} times, half of them at the instant of an acknowledgement, has all it acknowledged and nothing it deleted`, async () => {
-    const { faults, cycles, sharp, acknowledged } = await cutsInArena("power-cut", { seed: SEED, cycles: CYCLES });
+    const { faults, cycles, sharp, acknowledged } = await inArena.cuts("power-cut", { seed: SEED, cycles: CYCLES });
 
     expect(faults, `seed ${SEED}`).toEqual([]);
     expect(cycles).toBe(CYCLES);

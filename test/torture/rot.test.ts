@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 
 import { requirements } from "../support/requirements.ts";
-import { rotInArena } from "../support/torture/enter-arena.ts";
+import { inArena } from "../support/torture/enter-arena.ts";
 import type { Injection } from "../support/torture/rot.ts";
 
 const SEED = "rot";
@@ -17,7 +17,7 @@ function dishonest(injections: readonly Injection[]): readonly Injection[] {
 
 describe.skipIf(!isPossible)("a node whose disk rots", () => {
   test(`serves no byte of ${BLOBS} damaged blobs, and says which they are`, async () => {
-    const { injections } = await rotInArena({ seed: SEED, blobInjections: BLOBS });
+    const { injections } = await inArena.rot({ seed: SEED, blobInjections: BLOBS });
 
     expect(dishonest(injections), `seed ${SEED}`).toEqual([]);
     expect(injections).toHaveLength(BLOBS);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 
 import { requirements } from "../support/requirements.ts";
-import { sweepInArena } from "../support/torture/enter-arena.ts";
+import { inArena } from "../support/torture/enter-arena.ts";
 import { SWEEP_FAULTS } from "../support/torture/sweep.ts";
 
 /** Without these in the recording the sweep has not seen a push. */
@@ -18,7 +18,7 @@ describe.skipIf(!isPossible)("at every call of a push that changes the disk", ()
   test.each(SWEEP_FAULTS)(
     "%s loses nothing acknowledged, and an error is refused clearly and read around",
     async (fault) => {
-      const { calls, cells, hits, findings } = await sweepInArena({ faults: [fault] });
+      const { calls, cells, hits, findings } = await inArena.sweep({ faults: [fault] });
 
       expect(findings).toEqual([]);
       expect(Object.keys(calls)).toEqual(expect.arrayContaining(CALLS));

@@ -14,12 +14,19 @@ const CHUNKS = 3;
 /** What a request was answered; 0 is no answer. */
 export type Answered = { readonly request: string; readonly status: number };
 
+/** Taken, or refused as what cannot be done now; and a manifest whose blobs were refused lacks them. */
+export function isClear({ request, status }: Answered): boolean {
+  if (request === "put-manifest" && status === 400) return true;
+  return (status >= 200 && status < 300) || status === 503;
+}
+
 export class CanonicalPush {
   readonly #client: RegistryClient;
   readonly #oracle: Oracle;
   readonly #name: string;
   readonly #repo: string;
   readonly #answers: Answered[] = [];
+  #before: (asked: number) => Promise<void> = async () => undefined;
 
   constructor(client: RegistryClient, oracle: Oracle, name: string) {
     this.#client = client;
@@ -28,8 +35,9 @@ export class CanonicalPush {
     this.#repo = `sweep/${name}`;
   }
 
-  /** Goes on to the end, whatever is answered. */
-  async run(): Promise<readonly Answered[]> {
+  /** Goes on to the end, whatever is answered. `before` is called before each request, with how many there have been. */
+  async run(before: (asked: number) => Promise<void> = async () => undefined): Promise<readonly Answered[]> {
+    this.#before = before;
     const parts = { config: config(this.#name), layer: layer(this.#name, CHUNK_BYTES * CHUNKS) };
     const loose = noise(100, `${this.#name}-loose`);
     const first = image({ config: parts.config, layers: [parts.layer] });
@@ -108,6 +116,7 @@ export class CanonicalPush {
   }
 
   async #ask(request: string, send: () => Promise<Reply>): Promise<Reply | undefined> {
+    await this.#before(this.#answers.length);
     try {
       const reply = await send();
       this.#answers.push({ request, status: reply.status });

@@ -6,6 +6,9 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 import { temporaryFolder } from "../temporary-folder.ts";
+import type { ExhaustionReport, TooSmallReport } from "./exhaustion.ts";
+import type { FailingDiskReport } from "./failing-disk.ts";
+import type { FewFilesReport } from "./few-files.ts";
 import type { CutReport } from "./power-cut.ts";
 import type { RotReport } from "./rot.ts";
 import type { SweepReport } from "./sweep.ts";
@@ -28,26 +31,29 @@ const [PROGRAM, ...NAMESPACES] = [
   "--kill-child",
 ];
 
-/** A run of the power-cut loop, or of its control. */
-export async function cutsInArena(scenario: string, options: Readonly<Record<string, unknown>>): Promise<CutReport> {
-  const report: CutReport = JSON.parse(await inArena(scenario, options));
-  return report;
-}
+type Given = Readonly<Record<string, unknown>>;
 
-/** A sweep of faults over the calls of a push. */
-export async function sweepInArena(options: Readonly<Record<string, unknown>>): Promise<SweepReport> {
-  const report: SweepReport = JSON.parse(await inArena("sweep", options));
-  return report;
-}
+/** Which report each scenario gives; `scenarios.ts` has the other half. */
+export const inArena = {
+  /** A run of the power-cut loop, or of its control. */
+  cuts: async (scenario: "power-cut" | "kill" | "toy" | "kill-toy", options: Given) =>
+    await reportOf<CutReport>(scenario, options),
+  sweep: async (options: Given) => await reportOf<SweepReport>("sweep", options),
+  rot: async (options: Given) => await reportOf<RotReport>("rot", options),
+  exhaustion: async (scenario: "full-ext4" | "full-tmpfs" | "no-inodes") => await reportOf<ExhaustionReport>(scenario),
+  tooSmall: async (scenario: "small-ext4" | "small-tmpfs") => await reportOf<TooSmallReport>(scenario),
+  failingDisk: async (scenario: "late-sync" | "read-only" | "lost-sectors") =>
+    await reportOf<FailingDiskReport>(scenario),
+  fewFiles: async () => await reportOf<FewFilesReport>("few-files"),
+} as const;
 
-/** Injections of rot. */
-export async function rotInArena(options: Readonly<Record<string, unknown>>): Promise<RotReport> {
-  const report: RotReport = JSON.parse(await inArena("rot", options));
+async function reportOf<Report>(scenario: string, options: Given = {}): Promise<Report> {
+  const report: Report = JSON.parse(await runInArena(scenario, options));
   return report;
 }
 
 /** Runs `scenario` with `options` in an arena, and gives its report as JSON. @throws with its last words when it fails. */
-export async function inArena(scenario: string, options: Readonly<Record<string, unknown>>): Promise<string> {
+async function runInArena(scenario: string, options: Given): Promise<string> {
   const { path: place, remove } = await temporaryFolder();
   try {
     const child = spawn(

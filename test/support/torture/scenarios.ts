@@ -1,6 +1,12 @@
 /** What can be run in an arena, by name. Options come as JSON from `enter-arena.ts`, or from the command line. */
+import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
+import { type Ballast, BYTES, INODES } from "./ballast.ts";
+import { type ExhaustionReport, exhaust, startTooSmall, type TooSmallReport } from "./exhaustion.ts";
+import { failLateSyncs, loseSectors, turnReadOnly } from "./failing-disk.ts";
+import { runShortOfFiles } from "./few-files.ts";
 import type { Fault, FaultKind } from "./oracle.ts";
 import { type CutReport, cutPower } from "./power-cut.ts";
 import { PowerDisk } from "./power-disk.ts";
@@ -27,6 +33,12 @@ export type Options = {
 
 const NO_INJECTIONS = { metadataInjections: 0, blobInjections: 0 } as const;
 
+const run = promisify(execFile);
+
+/** A little more than the node keeps free for itself. */
+const TIGHT_DISK_MIB = 320;
+const SMALL_DISK_MIB = 32;
+const FEW_INODES = 400;
 /** More than the node keeps free for itself, and sparse. */
 const DISK_MIB = 2048;
 
@@ -39,6 +51,21 @@ export const SCENARIOS: ReadonlyMap<string, (options: Options) => Promise<unknow
   ["toy", async (options: Options) => await cutToy(options, "power")],
   ["kill-toy", async (options: Options) => await cutToy(options, "kill")],
   ["rot", async (options: Options) => await rot({ ...NO_INJECTIONS, ...options })],
+  ["full-ext4", async ({ place }: Options) => await exhaustExt4(place, BYTES)],
+  [
+    "full-tmpfs",
+    async ({ place }: Options) => await onTmpfs(place, TIGHT_DISK_MIB, async () => await exhaust(place, BYTES)),
+  ],
+  ["small-ext4", async ({ place }: Options) => await startOnSmallExt4(place)],
+  [
+    "small-tmpfs",
+    async ({ place }: Options) => await onTmpfs(place, SMALL_DISK_MIB, async () => await startTooSmall(place)),
+  ],
+  ["no-inodes", async ({ place }: Options) => await exhaustExt4(place, INODES)],
+  ["late-sync", async ({ place }: Options) => await failLateSyncs(join(place, "disk"))],
+  ["read-only", async ({ place }: Options) => await turnReadOnly(join(place, "disk"))],
+  ["lost-sectors", async ({ place }: Options) => await loseSectors(join(place, "disk"))],
+  ["few-files", async ({ place }: Options) => await runShortOfFiles(place)],
   ["sweep", async (options: Options) => await sweepMeridian(options)],
 ]);
 
@@ -63,5 +90,27 @@ async function sweepMeridian({ place, faults = SWEEP_FAULTS, part = 0, parts = 1
   const disk = await PowerDisk.create(join(place, "power"), { sizeMiB: DISK_MIB });
   const report = await sweep({ disk, place: join(place, "recording"), faults, part, parts });
   await disk.destroy();
+  return report;
+}
+
+async function exhaustExt4(place: string, ballast: Ballast): Promise<ExhaustionReport> {
+  const disk = await PowerDisk.create(join(place, "disk"), { sizeMiB: TIGHT_DISK_MIB, inodes: FEW_INODES });
+  const report = await exhaust(disk.path, ballast);
+  await disk.destroy();
+  return report;
+}
+
+async function startOnSmallExt4(place: string): Promise<TooSmallReport> {
+  const disk = await PowerDisk.create(join(place, "disk"), { sizeMiB: SMALL_DISK_MIB });
+  const report = await startTooSmall(disk.path);
+  await disk.destroy();
+  return report;
+}
+
+/** A file system without a journal, on which room is memory. */
+async function onTmpfs<Report>(place: string, sizeMiB: number, task: () => Promise<Report>): Promise<Report> {
+  await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m,mode=700`, "tmpfs", place]);
+  const report = await task();
+  await run("umount", [place]);
   return report;
 }

@@ -9,7 +9,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type Answered, CanonicalPush } from "./canonical-push.ts";
+import { type Answered, CanonicalPush, isClear } from "./canonical-push.ts";
 import { glance, inspect } from "./inspection.ts";
 import { type Fault, Oracle } from "./oracle.ts";
 import type { PowerDisk } from "./power-disk.ts";
@@ -164,12 +164,6 @@ class Sweep {
   #find(cell: string, what: string): void {
     this.#findings.push({ cell, what });
   }
-}
-
-/** Taken, or refused as what cannot be done now; and a manifest whose blobs were refused lacks them. */
-function isClear({ request, status }: Answered): boolean {
-  if (request === "put-manifest" && status === 400) return true;
-  return (status >= 200 && status < 300) || status === 503;
 }
 
 /** The calls that reach the disk, in a recording of strace. */

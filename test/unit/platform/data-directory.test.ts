@@ -63,6 +63,8 @@ describe("a data directory", () => {
     await mkdir(join(file, ".."), { recursive: true });
     await writeFile(file, "a file");
 
-    await expect(openDataDirectory(root, SILENT)).rejects.toThrow(/cannot make the data directory .*: E(NOTDIR|EXIST)/);
+    await expect(openDataDirectory(root, SILENT)).rejects.toThrow(
+      /cannot write the data directory .*: E(NOTDIR|EXIST)/,
+    );
   });
 });

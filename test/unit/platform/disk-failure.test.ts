@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { changingDisk } from "../../../nodes/platform/disk-failure.ts";
-import { DiskFullError, DurabilityError } from "../../../shared/disk-errors.ts";
+import { DiskFullError, DurabilityError, TooManyFilesError } from "../../../shared/disk-errors.ts";
 
 function failingWith(code: string): () => Promise<never> {
   return async () => await Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }));
@@ -21,6 +21,12 @@ describe("a change to the disk", () => {
   test.each(["EIO", "EROFS"])("that fails with %s finds a disk that can't be trusted any more", async (code) => {
     await expect(changingDisk("a name", failingWith(code))).rejects.toEqual(
       new DurabilityError(`the disk failed at a name (${code})`),
+    );
+  });
+
+  test.each(["EMFILE", "ENFILE"])("that fails with %s finds too many files open", async (code) => {
+    await expect(changingDisk("a name", failingWith(code))).rejects.toEqual(
+      new TooManyFilesError("too many files are open"),
     );
   });
 
