@@ -13,6 +13,11 @@ export class BoundedCache<Value> {
   readonly #weightMax: number;
   readonly #onDropped: (name: string, value: Value) => void;
   readonly #entries = new Map<string, Entry<Value>>();
+  /**
+   * Kept from one eviction to the next. A new one would begin before the gaps that all earlier evictions have left, and
+   * pass over them each time; whatever is used or set meanwhile goes behind it.
+   */
+  #oldest = this.#entries.keys();
   #weight = 0;
 
   /** `onDropped` hears of every entry that goes, for whatever reason. */
@@ -56,9 +61,10 @@ export class BoundedCache<Value> {
 
   /** The one that was just set is the last to go. */
   #makeRoom(): void {
-    for (const name of this.#entries.keys()) {
-      if (this.#weight <= this.#weightMax) return;
-      this.delete(name);
+    while (this.#weight > this.#weightMax) {
+      const next = this.#oldest.next();
+      if (next.done === true) this.#oldest = this.#entries.keys();
+      else this.delete(next.value);
     }
   }
 }

@@ -9,6 +9,7 @@ import { invariant } from "./invariant.ts";
 // A byte order mark is a character like any other here, or a string would not come back as it was written.
 const UTF8_DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const CAPACITY_START = 128;
+const NOTHING = Buffer.alloc(0);
 /** Names, digests and origins, which are nearly all the text there is, are shorter; a loop beats a call out of JavaScript. */
 const SHORT_TEXT_MAX = 127;
 
@@ -58,10 +59,11 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written, as its own copy. */
+  /** What was written. Nothing can be written after it. */
   finish(): Uint8Array {
-    const bytes = new Uint8Array(this.#length);
-    bytes.set(this.#buffer.subarray(0, this.#length));
+    const { buffer, byteOffset } = this.#buffer;
+    const bytes = new Uint8Array(buffer, byteOffset, this.#length);
+    this.#buffer = NOTHING;
     return bytes;
   }
 

@@ -24,9 +24,6 @@ import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
 
 type Store = Level<Uint8Array, Uint8Array>;
-type BatchOperation =
-  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly type: "del"; readonly key: Uint8Array };
 
 const MIB = 1024 * 1024;
 const OPTIONS = {
@@ -119,7 +116,18 @@ export class LevelStore implements RowStore {
     entriesOf(this.#store.iterator({ gte: from, lt: to, reverse, limit }));
 
   readonly write = async (writes: readonly KvWrite[]): Promise<void> => {
-    await this.#store.batch(writes.map(operationOf), { sync: false });
+    // Handed over one by one: an array of operations takes half as long again on the main thread.
+    const batch = this.#store.batch();
+    try {
+      for (const write of writes) {
+        if (write.kind === "put") batch.put(write.key, write.value);
+        else batch.del(write.key);
+      }
+    } catch (cause) {
+      await batch.close();
+      throw cause;
+    }
+    await batch.write({ sync: false });
   };
 
   readonly flush = async (): Promise<void> => {
@@ -140,11 +148,6 @@ async function compactNothing(store: Store): Promise<void> {
   invariant(typeof compactRange === "function", "LevelDB can compact a range");
   const compacted: unknown = Reflect.apply(compactRange, store, [NO_KEY, NO_KEY]);
   await compacted;
-}
-
-function operationOf(write: KvWrite): BatchOperation {
-  if (write.kind === "put") return { type: "put", key: write.key, value: write.value };
-  return { type: "del", key: write.key };
 }
 
 /** Iterating to the end, or leaving the loop, closes the iterator and gives up the snapshot. */

@@ -21,7 +21,7 @@ import { Journal } from "./journal.ts";
 import { markWrite } from "./journal-mark.ts";
 import { JOURNAL_ID_BYTES } from "./journal-record.ts";
 import { type Recovered, type RecoveryReport, recoverStore } from "./journal-recovery.ts";
-import { ALL, JOURNAL_MARK, SUSPICION } from "./keys.ts";
+import { ALL, bytesOf, JOURNAL_MARK, SUSPICION } from "./keys.ts";
 
 export type JournaledKvDeps = {
   readonly files: JournalFiles;
@@ -131,7 +131,8 @@ export class JournaledKv implements Kv {
     // Until here a crash would have found the old journal, and all that is in it.
     if (beginsAnew) await this.#journal.dropOthers();
     if (lost === undefined) return;
-    await this.commit([{ kind: "put", key: SUSPICION, value: seal(SUSPICION, Buffer.from(lost)) }]);
+    const key = bytesOf(SUSPICION);
+    await this.commit([{ kind: "put", key, value: seal(key, Buffer.from(lost)) }]);
   }
 
   #mark(): KvWrite {

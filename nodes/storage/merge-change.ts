@@ -22,7 +22,6 @@ import {
   isLater,
   mergeRegisters,
   type Register,
-  type RegisterKey,
   sameDot,
   type Version,
   winnerOf,
@@ -56,6 +55,8 @@ export type MergeOutcome = { readonly isChanged: boolean; readonly isNewConflict
 export class MergeChange {
   readonly #rows: Overlay;
   readonly #reader: MetadataReader;
+  /** As they are after what was merged so far; `undefined` before they were needed. */
+  #counters: CountersRow | undefined;
 
   constructor(rows: Overlay) {
     this.#rows = rows;
@@ -64,21 +65,27 @@ export class MergeChange {
 
   /** @throws {MalformedBytesError} when the content is not what the key names. Nothing else about a change can be wrong. */
   async run(change: Change): Promise<MergeOutcome> {
-    const before = await this.#reader.register(change.key);
+    const row = change.key.kind === "tag" ? await this.#reader.tagRow(change.key.repo, change.key.tag) : undefined;
+    const before = row?.register ?? (await this.#reader.register(change.key));
     const after = mergeRegisters(before, change.register);
-    const isChanged = !sameBytes(encodeRegister(before), encodeRegister(after));
+    const bytes = { before: encodeRegister(before), after: encodeRegister(after) };
+    const isChanged = !sameBytes(bytes.before, bytes.after);
     if (isChanged) {
+      const key = encodeKey(change.key);
       this.#rows.replaced({ key: change.key, before, after });
-      this.#indexLive(change.key, before, after);
+      this.#indexLive(key, before, after);
+      const sum = fingerprint(key, after, bytes.after) - fingerprint(key, before, bytes.before) + STATE_SUM_MODULUS;
       await this.#count((counters) => ({
         ...counters,
-        stateSum: sumWith(counters.stateSum, change.key, before, after),
+        stateSum: (counters.stateSum + sum) % STATE_SUM_MODULUS,
       }));
     }
 
     switch (change.key.kind) {
-      case "tag":
-        return { isChanged, isNewConflict: isChanged && (await this.#tagWritten(change.key, change.register, after)) };
+      case "tag": {
+        if (!isChanged || row === undefined) return { isChanged, isNewConflict: false };
+        return { isChanged, isNewConflict: await this.#tagWritten(change.key, row, change.register, after) };
+      }
       case "manifest":
         if (isChanged) await this.#linkWritten(change.key.repo, change.key.digest, before, after);
         if (change.content !== undefined) await this.storeContent(change.key.digest, change.content);
@@ -89,6 +96,11 @@ export class MergeChange {
       default:
         return unreachable(change.key);
     }
+  }
+
+  /** Writes down what was counted. The last thing to do with it in a turn. */
+  finish(): void {
+    if (this.#counters !== undefined) this.#rows.put(keys.COUNTERS, encodeCounters(this.#counters));
   }
 
   /**
@@ -188,8 +200,7 @@ export class MergeChange {
   }
 
   /** Returns whether the tag has become one that concurrent writes disagree about. */
-  async #tagWritten({ repo, tag }: TagName, arrived: Register, register: Register): Promise<boolean> {
-    const before = await this.#reader.tagRow(repo, tag);
+  async #tagWritten({ repo, tag }: TagName, before: TagRow, arrived: Register, register: Register): Promise<boolean> {
     const moves = before.moves + (await this.#recordMoves({ repo, tag }, before.register, arrived, register));
 
     const oldTarget = targetOf(winnerOf(before.register));
@@ -235,7 +246,8 @@ export class MergeChange {
     let added = 0;
     for (const version of arrived.versions) {
       const row = keys.moveRow(repo, tag, version.hlc, version.dot);
-      if ((await this.#rows.get(row)) !== undefined) continue;
+      // What nobody here has heard of has not been written down either.
+      if (isCovered(version.dot, before.context) && (await this.#rows.get(row)) !== undefined) continue;
       const seen = before.versions.filter(({ dot }) => isCovered(dot, arrived.context));
       const from = targetOf(winnerOf({ versions: seen, context: before.context }));
       const { dot, hlc: at, author } = version;
@@ -259,17 +271,17 @@ export class MergeChange {
     const oldest = this.#rows.rows(keys.movesOf(repo, tag), { limit: moves - TAG_HISTORY_MOVES_MAX });
     const trimmed: Uint8Array[] = [];
     for await (const { key } of oldest) trimmed.push(key);
-    for (const key of trimmed) this.#rows.delete(Buffer.from(key));
+    for (const key of trimmed) this.#rows.delete(keys.keyOf(key));
     return moves - trimmed.length;
   }
 
-  #indexLive(key: RegisterKey, before: Register, after: Register): void {
+  #indexLive(key: Uint8Array, before: Register, after: Register): void {
     for (const { dot } of before.versions) {
       if (!after.versions.some((version) => sameDot(version.dot, dot))) this.#rows.delete(keys.liveRow(dot));
     }
     for (const { dot } of after.versions) {
       if (!before.versions.some((version) => sameDot(version.dot, dot))) {
-        this.#rows.put(keys.liveRow(dot), encodeKey(key));
+        this.#rows.put(keys.liveRow(dot), key);
       }
     }
   }
@@ -290,8 +302,11 @@ export class MergeChange {
   }
 
   async #count(change: (counters: CountersRow) => CountersRow): Promise<void> {
-    const row = await this.#rows.get(keys.COUNTERS);
-    this.#rows.put(keys.COUNTERS, encodeCounters(change(row === undefined ? NO_COUNTERS : decodeCounters(row))));
+    if (this.#counters === undefined) {
+      const row = await this.#rows.get(keys.COUNTERS);
+      this.#counters = row === undefined ? NO_COUNTERS : decodeCounters(row);
+    }
+    this.#counters = change(this.#counters);
   }
 
   /** `undefined` for bytes that this version refuses to read but another node took: they are kept and name nothing. */
@@ -322,15 +337,33 @@ function isDisputed({ versions }: Register): boolean {
   return new Set(versions.map((version) => targetOf(version))).size > 1;
 }
 
-function sumWith(sum: bigint, key: RegisterKey, before: Register, after: Register): bigint {
-  return (sum - fingerprint(key, before) + fingerprint(key, after) + STATE_SUM_MODULUS) % STATE_SUM_MODULUS;
+/** 128 bits of a hash over the key and the register, as bytes; 0 for a register that was never written. */
+function fingerprint(key: Uint8Array, register: Register, bytes: Uint8Array): bigint {
+  if (register.context.size === 0) return 0n;
+  const digest = hash("sha256", Buffer.concat([key, bytes]), "buffer");
+  return (digest.readBigUInt64BE(0) << 64n) | digest.readBigUInt64BE(8);
 }
 
-/** 128 bits of a hash over the key and the register; 0 for a register that was never written. */
-function fingerprint(key: RegisterKey, register: Register): bigint {
-  if (register.context.size === 0) return 0n;
-  const bytes = Buffer.concat([encodeKey(key), encodeRegister(register)]);
-  return BigInt(`0x${hash("sha256", bytes, "hex").slice(0, 32)}`);
+/** The rows that `MergeChange.run` reads in most cases, to be fetched for many changes at once. */
+export function rowsReadFor({ key, register }: Change): readonly keys.Key[] {
+  const own = keys.registerRow(key);
+  const repository = keys.repositoryRow(key.repo);
+  switch (key.kind) {
+    case "tag": {
+      const targets = register.versions.flatMap(({ value }) => (value.kind === "tag" ? [value.digest] : []));
+      const behind = targets.flatMap((digest) => [
+        keys.registerRow({ kind: "manifest", repo: key.repo, digest }),
+        keys.contentRow(digest),
+      ]);
+      return [own, repository, ...behind];
+    }
+    case "manifest":
+      return [own, repository, keys.contentRow(key.digest)];
+    case "blob":
+      return [own];
+    default:
+      return unreachable(key);
+  }
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {

@@ -225,7 +225,7 @@ export class MetadataReader {
       } catch (cause) {
         if (!(cause instanceof DamagedRowError)) throw cause;
         onDamaged(cause);
-        from = keys.justAfter(cause.key);
+        from = keys.justAfter(keys.keyOf(cause.key));
       }
     }
   }
@@ -253,7 +253,7 @@ export class MetadataReader {
       } catch (cause) {
         if (!(cause instanceof DamagedRowError)) throw cause;
         onDamaged(cause);
-        from = keys.justAfter(cause.key);
+        from = keys.justAfter(keys.keyOf(cause.key));
       }
     }
   }

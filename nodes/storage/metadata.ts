@@ -41,7 +41,7 @@ import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Replacement } from "./audit-lanes.ts";
 import * as keys from "./keys.ts";
-import { MergeChange } from "./merge-change.ts";
+import { MergeChange, rowsReadFor } from "./merge-change.ts";
 import { MetadataReader } from "./metadata-reader.ts";
 import { batchesOf, OpLog, readBatch, readOrigin } from "./op-log.ts";
 import type { RowSource } from "./remembered.ts";
@@ -201,9 +201,10 @@ export class Metadata {
    */
   async record<Result>(actor: string, decide: (turn: Turn) => Promise<Result>): Promise<Recorded<Result>> {
     return await this.#takeTurn(async (rows) => {
+      const merge = new MergeChange(rows);
       const turn = new Turn({
         rows,
-        merge: new MergeChange(rows),
+        merge,
         log: new OpLog(rows, this.#touched, this.#opLogOpsMax),
         self: this.self,
         actor,
@@ -212,6 +213,7 @@ export class Metadata {
         clockFloor: this.#promised,
       });
       const result = await decide(turn);
+      merge.finish();
       return { result, token: turn.dots.length === 0 ? undefined : encodeCausalToken(turn.dots) };
     });
   }
@@ -225,23 +227,28 @@ export class Metadata {
   async commit(arrived: Arrived): Promise<void> {
     await this.#takeTurn(async (rows) => {
       const merge = new MergeChange(rows);
-      const log = new OpLog(rows, this.#touched, this.#opLogOpsMax);
-      switch (arrived.kind) {
-        case "ops":
-          return await this.#mergeOps(arrived.batch, rows, merge, log);
-        case "live":
-          return await this.#mergeLive(arrived.changes, rows, merge, log);
-        case "end":
-          return await this.#endSession(arrived.held, arrived.chains, log);
-        case "content":
-          return await merge.storeContent(arrived.digest, arrived.bytes);
-      }
+      await this.#merge(arrived, rows, merge);
+      merge.finish();
     });
   }
 
   /** For answers that are kept until the rows they were made of change. */
   rowSource(): RowSource {
     return { view: this.#stored, onWritten: (listener) => void this.#writeListeners.add(listener) };
+  }
+
+  async #merge(arrived: Arrived, rows: Overlay, merge: MergeChange): Promise<void> {
+    const log = new OpLog(rows, this.#touched, this.#opLogOpsMax);
+    switch (arrived.kind) {
+      case "ops":
+        return await this.#mergeOps(arrived.batch, rows, merge, log);
+      case "live":
+        return await this.#mergeLive(arrived.changes, rows, merge, log);
+      case "end":
+        return await this.#endSession(arrived.held, arrived.chains, log);
+      case "content":
+        return await merge.storeContent(arrived.digest, arrived.bytes);
+    }
   }
 
   /** What is durable here, as a copy. */
@@ -368,27 +375,28 @@ export class Metadata {
   async #mergeOps(batch: OpBatch, rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
     // An origin is the only source of its own ops: what comes back of them is an echo.
     if (batch.origin === this.self.origin) return this.#expectEcho(batch.from + batch.ops.length - 1);
-    for await (const op of log.take(batch)) {
-      await this.#absorbClock(rows, op.register);
-      await this.#mergeCounted(merge, op);
-    }
+    const ops = await log.take(batch);
+    await this.#mergeAll(ops, rows, merge);
   }
 
   async #mergeLive(changes: readonly Uint8Array[], rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
     const dots: Dot[] = [];
-    for (const bytes of changes) {
-      const change = decodeChange(bytes);
-      await this.#absorbClock(rows, change.register);
-      await this.#mergeCounted(merge, change);
+    const decoded = changes.map((bytes) => decodeChange(bytes));
+    await this.#mergeAll(decoded, rows, merge);
+    for (const change of decoded) {
       dots.push(...change.register.versions.map(({ dot }) => dot));
     }
     for (const { origin, seq } of dots) if (origin === this.self.origin) this.#expectEcho(seq);
     await log.addDots(dots.filter(({ origin }) => origin !== this.self.origin));
   }
 
-  async #mergeCounted(merge: MergeChange, change: Change): Promise<void> {
-    const { isNewConflict } = await merge.run(change);
-    if (isNewConflict) this.#telemetry.count("meridian_conflicts_total", {});
+  async #mergeAll(changes: readonly Change[], rows: Overlay, merge: MergeChange): Promise<void> {
+    await rows.fetch([keys.CLOCK, keys.COUNTERS, ...changes.flatMap((change) => rowsReadFor(change))]);
+    await this.#absorbClock(rows, changes);
+    for (const change of changes) {
+      const { isNewConflict } = await merge.run(change);
+      if (isNewConflict) this.#telemetry.count("meridian_conflicts_total", {});
+    }
   }
 
   async #endSession(held: VersionVector, chains: ReadonlyMap<Origin, Uint8Array>, log: OpLog): Promise<void> {
@@ -404,10 +412,14 @@ export class Metadata {
     throw new OwnPastError(`a peer holds the own op ${seq}, which is not here`);
   }
 
-  async #absorbClock(rows: Overlay, { versions }: Register): Promise<void> {
+  async #absorbClock(rows: Overlay, changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return;
     const row = await rows.get(keys.CLOCK);
+    const wallMs = this.#clock.wallMs();
     let hlc = row === undefined ? hlcOf(0n) : decodeHlc(row);
-    for (const version of versions) hlc = absorbHlc(hlc, version.hlc, this.#clock.wallMs(), CLOCK_AHEAD_MS_MAX);
+    for (const { register } of changes) {
+      for (const version of register.versions) hlc = absorbHlc(hlc, version.hlc, wallMs, CLOCK_AHEAD_MS_MAX);
+    }
     rows.put(keys.CLOCK, encodeHlc(hlc));
   }
 

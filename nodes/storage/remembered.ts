@@ -109,13 +109,13 @@ class Basis implements View {
   }
 
   async get(key: Key): Promise<Uint8Array | undefined> {
-    this.rowNames.add(key.toString("latin1"));
+    this.rowNames.add(key);
     return await this.#below.get(key);
   }
 
   rows(span: KeySpan, options?: RowsOptions): AsyncIterable<Row> {
-    const group = groupOf(span.from.toString("latin1"));
-    const isInOneGroup = group !== undefined && groupOf(span.to.toString("latin1")) === group;
+    const group = groupOf(span.from);
+    const isInOneGroup = group !== undefined && groupOf(span.to) === group;
     if (isInOneGroup) this.groups.add(group);
     else this.#isSound = false;
     return this.#below.rows(span, options);

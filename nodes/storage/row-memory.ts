@@ -9,37 +9,52 @@
 import { BoundedCache } from "../../shared/bounded-cache.ts";
 import { ROW_MEMORY_BYTES_MAX } from "../../shared/limits.ts";
 import type { Key, KeySpan } from "./keys.ts";
-import type { Row, RowsOptions, View, Written } from "./view.ts";
+import type { Row, RowsOptions, Store, Written } from "./view.ts";
 
 /** What an entry takes besides its bytes, roughly. */
 const ENTRY_BYTES = 160;
 
+/** Letters of the rows that each op has for itself: the log, the live index and the tag's history. Nobody reads them again soon. */
+const READ_ONCE = ["q", "o", "c"];
+
 const ABSENT = Symbol("no such row");
 
-export class RowMemory implements View {
-  readonly #below: View;
+export class RowMemory implements Store {
+  readonly #below: Store;
   readonly #rows = new BoundedCache<Uint8Array | typeof ABSENT>(ROW_MEMORY_BYTES_MAX);
   /** Names that are being read: a write takes them out. */
   readonly #reading = new Map<string, symbol>();
 
-  constructor(below: View) {
+  constructor(below: Store) {
     this.#below = below;
   }
 
   async get(key: Key): Promise<Uint8Array | undefined> {
-    const name = key.toString("latin1");
-    const known = this.#rows.get(name);
+    const known = this.#rows.get(key);
     if (known !== undefined) return known === ABSENT ? undefined : known;
 
-    const token = Symbol(name);
-    this.#reading.set(name, token);
+    const token = Symbol(key);
+    this.#reading.set(key, token);
     try {
       const row = await this.#below.get(key);
-      if (this.#reading.get(name) === token) this.#keep(name, row);
+      if (this.#reading.get(key) === token) this.#keep(key, row);
       return row;
     } finally {
-      if (this.#reading.get(name) === token) this.#reading.delete(name);
+      if (this.#reading.get(key) === token) this.#reading.delete(key);
     }
+  }
+
+  /** What is remembered comes from here; what is not is not kept, because very many are asked for at once. */
+  async getMany(wanted: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const known = wanted.map((key) => this.#rows.get(key));
+    const unknown = wanted.filter((_, index) => known[index] === undefined);
+    const rows = unknown.length === 0 ? [] : await this.#below.getMany(unknown);
+    const read = new Map(unknown.map((key, index) => [key, rows[index]]));
+    return wanted.map((key, index) => {
+      const row = known[index];
+      if (row === undefined) return read.get(key);
+      return row === ABSENT ? undefined : row;
+    });
   }
 
   rows(span: KeySpan, options?: RowsOptions): AsyncIterable<Row> {
@@ -50,7 +65,8 @@ export class RowMemory implements View {
   written(rows: Written): void {
     for (const [name, value] of rows) {
       this.#reading.delete(name);
-      this.#keep(name, value);
+      if (READ_ONCE.includes(name.charAt(0))) this.#rows.delete(name);
+      else this.#keep(name, value);
     }
   }
 

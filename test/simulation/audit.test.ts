@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { registerRow } from "../../nodes/storage/keys.ts";
+import { bytesOf, registerRow } from "../../nodes/storage/keys.ts";
 import { AUDIT_PERIOD_MS } from "../../shared/limits.ts";
 import { parseRepositoryName, parseTag } from "../../shared/reference.ts";
 import { imageNamed, LATEST, push, REPO } from "../support/metadata-fixture.ts";
@@ -22,7 +22,7 @@ async function clusterThatLostARow(): Promise<ReplicatingCluster> {
   await cluster.stop(damaged);
   const kv = await cluster.world.run(cluster.backUp(damaged));
   await cluster.world.run(
-    kv.commit([{ kind: "delete", key: registerRow({ kind: "tag", repo: REPO, tag: LOST_TAG }) }]),
+    kv.commit([{ kind: "delete", key: bytesOf(registerRow({ kind: "tag", repo: REPO, tag: LOST_TAG })) }]),
   );
   cluster.putBack(damaged, kv);
   await cluster.start(damaged);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { Prng } from "../../cluster-sim/prng.ts";
-import { uploadRow } from "../../nodes/storage/keys.ts";
+import { bytesOf, uploadRow } from "../../nodes/storage/keys.ts";
 import { nodeOfUpload, type UploadRange, type UploadStatus } from "../../nodes/storage/uploads.ts";
 import { type Digest, digestOf } from "../../shared/digest.ts";
 import { DiskFullError, DurabilityError } from "../../shared/disk-errors.ts";
@@ -703,7 +703,9 @@ describe("a session whose record was damaged", () => {
     const ids = [await started(node), await started(node), await started(node)].toSorted();
     const [first = "", damaged = "", last = ""] = ids;
     for (const id of ids) await append(node, id, body(FIRST));
-    await node.kv.commit([{ kind: "put", key: uploadRow(damaged), value: Buffer.from("not what was written") }]);
+    await node.kv.commit([
+      { kind: "put", key: bytesOf(uploadRow(damaged)), value: Buffer.from("not what was written") },
+    ]);
 
     await node.restart();
 

@@ -203,15 +203,11 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
   {
     name: "apply past a gap",
     file: OP_LOG,
-    correct: "    if (batch.from > upto + 1) return;\n",
-    wrong: "",
+    correct:
+      "    const row = await readOrigin(this.#rows, origin);\n    const taken: Op[] = [];\n    if (batch.from > row.upto + 1) return taken;\n",
+    wrong:
+      "    const row = { ...(await readOrigin(this.#rows, origin)) };\n    const taken: Op[] = [];\n    if (batch.from > row.upto + 1) row.upto = batch.from - 1;\n",
     also: [
-      {
-        file: OP_LOG,
-        correct: "const dot = { origin, seq: row.upto + 1 };",
-        wrong:
-          "const dot = { origin, seq: dotOf(decodeOp(encodeAt({ origin, seq: row.upto + 1 }))).seq };\n    row.upto = dot.seq - 1;",
-      },
       { file: OP_LOG, correct: "    await this.#checkChain(batch);\n", wrong: "" },
       { file: REPLICATION, correct: "    if (from > upto + 1) {\n", wrong: "    if (from < 1) {\n" },
       {
