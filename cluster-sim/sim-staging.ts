@@ -55,6 +55,11 @@ export class SimStaging implements Staging {
     });
   }
 
+  /** Here a byte that was appended has arrived. */
+  async settle(): Promise<void> {
+    await this.#turn("append", () => undefined);
+  }
+
   async truncate(size: number): Promise<void> {
     await this.#turn("truncate", () => {
       invariant(size >= 0 && size <= this.#file.size, "bytes are cut back to what there is");

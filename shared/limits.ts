@@ -59,6 +59,14 @@ export const DISK_RESERVE_BYTES = 256 * MIB;
 export const DISK_FULL_RETRY_AFTER_SECONDS = 60;
 /** So often an upload under way looks whether the reserve is still there. */
 export const UPLOAD_ROOM_CHECK_BYTES = 16 * MIB;
+/** What a writing thread is given at once. */
+export const UPLOAD_SLOT_BYTES = MIB;
+/** Slots that one upload may have on their way to its thread; with the next its client waits. */
+export const UPLOAD_SLOTS_EACH_MAX = 6;
+/** Slots of all uploads together. */
+export const UPLOAD_SLOTS_MAX = 32;
+/** So much of an upload is synced while the rest is still coming, so that its end does not wait for all of it. */
+export const UPLOAD_SYNC_BYTES = 32 * MIB;
 export const RANGES_PER_REQUEST_MAX = 64;
 
 /** Time without a byte after which a body or a reader is given up. The total is never bounded: 2 GB on a slow line is honest. */
@@ -220,6 +228,7 @@ invariant(AUDIT_LANE_REGISTERS_MAX * 16 < RPC_MESSAGE_BYTES_MAX, "the fingerprin
 invariant(MANIFEST_BYTES_MAX * 2 < MANIFEST_MEMORY_BYTES_MAX, "the largest manifest does not push out all others");
 invariant(MEDIUM_BLOB_BYTES_MAX * 8 < BLOB_MEMORY_BYTES_MAX, "a blob of medium size does not push out all others");
 invariant(PEERS_MAX < MEMBERS_MAX, "there is room to remember who left");
+invariant(UPLOAD_SLOTS_EACH_MAX * 2 < UPLOAD_SLOTS_MAX, "one upload leaves room for others");
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
 // A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
 invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");

@@ -11,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { RegistryError } from "../../shared/errors.ts";
 import { BODY_PROGRESS_BYTES_MIN, DRAIN_BYTES_MAX, DRAIN_MS_MAX } from "../../shared/limits.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Timers } from "../ports/timers.ts";
+import type { Timer, Timers } from "../ports/timers.ts";
 
 /** The client went away in the middle: there is nobody left to answer. */
 export class ClientGoneError extends Error {
@@ -60,25 +60,26 @@ export class RequestBody {
    */
   async *chunks(): AsyncGenerator<Uint8Array> {
     this.#begin();
-    const { clock, idleMs } = this.#deps;
-    const chunks = this.#iterate();
-    let waitedMs = 0;
-    let bytesOfStep = 0;
+    const parts = this.#parts();
+    const patience = new Patience(this.#deps, () => {
+      this.#isStalled = true;
+    });
     try {
       while (true) {
-        const askedMs = clock.monotonicMs();
-        const next = await this.#within(idleMs - waitedMs, chunks.next());
-        if (next.done === true) return;
-
-        waitedMs += clock.monotonicMs() - askedMs;
-        bytesOfStep += next.value.length;
-        if (bytesOfStep >= BODY_PROGRESS_BYTES_MIN) waitedMs = bytesOfStep = 0;
+        const next = await patience.during(parts.next());
+        if (next.done === true) break;
+        this.#receivedBytes += next.value.length;
+        patience.received(next.value.length);
         yield next.value;
       }
+    } catch (cause) {
+      throw cause instanceof RegistryError ? cause : gone(cause);
     } finally {
+      patience.end();
       // A stalled request never answers the question it was asked, so it cannot be asked to end either.
-      if (!this.#isStalled) await chunks.return(undefined);
+      if (!this.#isStalled) await parts.return?.();
     }
+    if (!this.#deps.request.complete) throw gone();
   }
 
   /**
@@ -109,8 +110,10 @@ export class RequestBody {
   async #discard(): Promise<void> {
     let bytes = 0;
     try {
-      for await (const chunk of this.#iterate()) {
-        bytes += chunk.length;
+      for await (const part of this.#deps.request.iterator({ destroyOnReturn: false })) {
+        if (!(part instanceof Uint8Array)) continue;
+        this.#receivedBytes += part.length;
+        bytes += part.length;
         if (bytes > DRAIN_BYTES_MAX) return;
       }
     } catch {
@@ -124,36 +127,69 @@ export class RequestBody {
     if (this.#deps.isContinueExpected) this.#deps.response.writeContinue();
   }
 
-  async *#iterate(): AsyncGenerator<Uint8Array> {
-    const { request } = this.#deps;
-    // Whoever stops early leaves the connection whole, so that the client can still be told why.
-    const parts: AsyncIterable<unknown> = request.iterator({ destroyOnReturn: false });
-    try {
-      for await (const part of parts) {
-        if (!(part instanceof Uint8Array)) continue;
-        this.#receivedBytes += part.length;
-        yield part;
-      }
-    } catch (cause) {
-      throw new ClientGoneError("the client went away while it was sending", { cause });
-    }
-    if (!request.complete) throw new ClientGoneError("the client went away while it was sending");
+  /** Whoever stops early leaves the connection whole, so that the client can still be told why. */
+  #parts(): AsyncIterator<Uint8Array> {
+    const parts: AsyncIterable<Uint8Array> = this.#deps.request.iterator({ destroyOnReturn: false });
+    return parts[Symbol.asyncIterator]();
+  }
+}
+
+/** How long a client has been waited for, and the end of it. One timer a body: one for each chunk would cost more than the chunk. */
+class Patience {
+  readonly #deps: Pick<RequestBodyDeps, "clock" | "timers" | "idleMs">;
+  readonly #onStalled: () => void;
+  #timer: Timer;
+  /** Since the last progress, without the wait that is under way. */
+  #waitedMs = 0;
+  #bytesOfStep = 0;
+  #waitingSinceMs: number | undefined;
+  #giveUp: (error: RegistryError) => void = () => undefined;
+
+  constructor(deps: Pick<RequestBodyDeps, "clock" | "timers" | "idleMs">, onStalled: () => void) {
+    this.#deps = deps;
+    this.#onStalled = onStalled;
+    this.#timer = deps.timers.after(deps.idleMs, () => this.#look());
   }
 
-  async #within<T>(waitMs: number, answer: Promise<T>): Promise<T> {
-    const stalled = Promise.withResolvers<never>();
-    const timer = this.#deps.timers.after(waitMs, () => {
-      this.#isStalled = true;
-      stalled.reject(
-        new RegistryError("BLOB_UPLOAD_INVALID", undefined, { status: 408, message: "the body stopped coming" }),
-      );
-    });
-    try {
-      return await Promise.race([answer, stalled.promise]);
-    } finally {
-      timer.cancel();
-    }
+  /** @throws {RegistryError} `BLOB_UPLOAD_INVALID` (408) when the patience ends first. */
+  async during<T>(answer: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#giveUp = reject;
+    this.#waitingSinceMs = this.#deps.clock.monotonicMs();
+    answer.then(resolve, reject);
+    const result = await promise;
+    this.#waitedMs += this.#waitingNowMs();
+    this.#waitingSinceMs = undefined;
+    return result;
   }
+
+  received(bytes: number): void {
+    this.#bytesOfStep += bytes;
+    if (this.#bytesOfStep >= BODY_PROGRESS_BYTES_MIN) this.#waitedMs = this.#bytesOfStep = 0;
+  }
+
+  end(): void {
+    this.#timer.cancel();
+  }
+
+  #look(): void {
+    const leftMs = this.#deps.idleMs - this.#waitedMs - this.#waitingNowMs();
+    if (leftMs > 0 || this.#waitingSinceMs === undefined) {
+      this.#timer = this.#deps.timers.after(Math.max(1, leftMs), () => this.#look());
+      return;
+    }
+    this.#onStalled();
+    const told = { status: 408, message: "the body stopped coming" };
+    this.#giveUp(new RegistryError("BLOB_UPLOAD_INVALID", undefined, told));
+  }
+
+  #waitingNowMs(): number {
+    return this.#waitingSinceMs === undefined ? 0 : this.#deps.clock.monotonicMs() - this.#waitingSinceMs;
+  }
+}
+
+function gone(cause?: unknown): ClientGoneError {
+  return new ClientGoneError("the client went away while it was sending", { cause });
 }
 
 function tooLarge(bytesMax: number): RegistryError {

@@ -48,7 +48,7 @@ export async function openDataDirectory(path: string, telemetry: Telemetry): Pro
     await tellHolder(root);
     await writeFormat(root);
     const disk = await FileDisk.open(root);
-    return { kv, disk, close: async () => await kv.close() };
+    return { kv, disk, close: async () => void (await Promise.all([disk.close(), kv.close()])) };
   } catch (cause) {
     await kv.close();
     throw cause;

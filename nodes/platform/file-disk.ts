@@ -11,14 +11,18 @@ import { BufferPool } from "./buffer-pool.ts";
 import { changingDisk, withoutDescriptor } from "./disk-failure.ts";
 import { FileStaging } from "./file-staging.ts";
 import { SharedFile } from "./shared-file.ts";
+import { SlotPool } from "./slot-pool.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
+import { WriteLanes } from "./write-lanes.ts";
 
 const PRIVATE_FILE = 0o600;
 
 export class FileDisk implements Disk {
   readonly #folders: BlobFolders;
   readonly #pool = new BufferPool();
+  readonly #slots = new SlotPool();
+  readonly #lanes = new WriteLanes();
   /** Two writers of one file would each believe in a size of their own. */
   readonly #openNames = new Set<StagingName>();
 
@@ -85,6 +89,11 @@ export class FileDisk implements Disk {
     });
   };
 
+  /** Ends the threads. Nothing is being staged any more. */
+  async close(): Promise<void> {
+    await this.#lanes.stop();
+  }
+
   readonly freeBytes = async (): Promise<number> => {
     const { bavail, bsize } = await statfs(this.#folders.staging);
     return bavail * bsize;
@@ -93,7 +102,8 @@ export class FileDisk implements Disk {
   #stagingOf(name: StagingName, handle: FileHandle, size: number): Staging {
     this.#openNames.add(name);
     const onEnd = (): void => void this.#openNames.delete(name);
-    return new FileStaging(name, new SharedFile(handle, this.#pool), { folders: this.#folders, onEnd }, size);
+    const deps = { folders: this.#folders, slots: this.#slots, lanes: this.#lanes, onEnd };
+    return new FileStaging(name, new SharedFile(handle, this.#pool), deps, size);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Bytes on their way in, as a file. Appends go to the place the size says, so what a failed write has left beyond
- * the size is overwritten, or cut off before the commit. SHA-256 is computed as bytes arrive, since nearly every
- * digest is one; another algorithm reads the file again when it is asked for.
+ * Bytes on their way in, as a file. How they get there is `received-bytes.ts`; here is their name, their durability and
+ * their end. They are synced as they come, a part at a time, because a disk that begins to write at the end of an upload
+ * has done nothing all the while.
  *
  * The order of a commit is the order that a power cut can't turn against us: bytes synced, folder made and synced,
  * name in place, name synced. A name is never overwritten unless the file under it has the wrong size.
@@ -11,14 +11,17 @@ import { rename, rm, stat } from "node:fs/promises";
 import type { Digest, DigestAlgorithm } from "../../shared/digest.ts";
 import { DurabilityError } from "../../shared/disk-errors.ts";
 import { invariant } from "../../shared/invariant.ts";
+import { UPLOAD_SYNC_BYTES } from "../../shared/limits.ts";
 import { OneAtATime } from "../../shared/one-at-a-time.ts";
 import type { ByteSpan, Staging, StagingName } from "../ports/disk.ts";
 import type { BlobFolders } from "./blob-folders.ts";
-import { CheckpointedHash } from "./checkpointed-hash.ts";
 import { changingDisk } from "./disk-failure.ts";
+import { ReceivedBytes, type ReceivedBytesDeps } from "./received-bytes.ts";
 import type { SharedFile } from "./shared-file.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
+
+export type FileStagingDeps = ReceivedBytesDeps & { readonly folders: BlobFolders; readonly onEnd: () => void };
 
 /** `broken`: syncing failed, and nothing but giving up is left. */
 type State = "open" | "broken" | "ended";
@@ -29,22 +32,25 @@ export class FileStaging implements Staging {
   readonly #file: SharedFile;
   readonly #onEnd: () => void;
   readonly #turns = new OneAtATime();
-  readonly #hashes = new Map<DigestAlgorithm, CheckpointedHash>([["sha256", new CheckpointedHash("sha256")]]);
+  readonly #received: ReceivedBytes;
   #size: number;
   #state: State = "open";
+  /** Written since the last sync was begun. */
+  #unsyncedBytes = 0;
+  #syncing: Promise<void> | undefined;
+  #syncFailure: DurabilityError | undefined;
+  /** Beyond the size there may be something that a failure or an earlier life has left. */
+  #mayBeLonger: boolean;
 
   /** `file` holds `size` bytes already. `onEnd` is called once, when the name is free again. */
-  constructor(
-    name: StagingName,
-    file: SharedFile,
-    deps: { readonly folders: BlobFolders; readonly onEnd: () => void },
-    size: number,
-  ) {
+  constructor(name: StagingName, file: SharedFile, deps: FileStagingDeps, size: number) {
     this.name = name;
     this.#file = file;
     this.#folders = deps.folders;
     this.#onEnd = deps.onEnd;
     this.#size = size;
+    this.#mayBeLonger = size > 0;
+    this.#received = new ReceivedBytes(file.handle, size, deps, { onWritten: (bytes) => this.#written(bytes) });
   }
 
   size(): number {
@@ -52,48 +58,38 @@ export class FileStaging implements Staging {
   }
 
   async append(bytes: Uint8Array): Promise<void> {
-    await this.#turn(async () => {
-      const sha256 = this.#hashOf("sha256");
-      // The system writes while this thread hashes.
-      const written = this.#writeFully(bytes);
-      if (sha256.length === this.#size) sha256.update(bytes);
-      try {
-        await written;
-      } catch (cause) {
-        sha256.rewind(this.#size);
-        throw cause;
-      }
-      this.#size += bytes.length;
-    });
+    await this.#onBytes(async () => await this.#received.add(bytes));
+  }
+
+  async settle(): Promise<void> {
+    await this.#onBytes(async () => await this.#received.settle());
   }
 
   async truncate(size: number): Promise<void> {
     await this.#turn(async () => {
       invariant(size >= 0 && size <= this.#size, "bytes are cut back to what there is");
-      await changingDisk("cutting back an upload", async () => await this.#file.handle.truncate(size));
+      await this.#received.cut(size);
       this.#size = size;
-      for (const hash of this.#hashes.values()) hash.rewind(size);
+      await changingDisk("cutting back an upload", async () => await this.#file.handle.truncate(size));
     });
   }
 
   async digest(algorithm: DigestAlgorithm): Promise<Digest> {
-    return await this.#turn(async () => {
-      const hash = this.#hashOf(algorithm);
-      for await (const chunk of this.#file.read({ start: hash.length, end: this.#size })) hash.update(chunk);
-      return hash.digest();
-    });
+    return await this.#onBytes(async () => await this.#received.digest(algorithm));
   }
 
   /** Readers that have begun go on after the end of the staging; none begins after it. */
   async *read(span: ByteSpan): AsyncGenerator<Uint8Array, void> {
     this.#expectOpen();
     invariant(span.end <= this.#size, "what is read has been written");
+    await this.settle();
     yield* this.#file.read(span);
   }
 
   async commit(digest: Digest): Promise<void> {
     await this.#turn(async () => {
       try {
+        await this.#received.settle();
         await this.#syncBytes();
         await changingDisk("the name of a blob", async () => {
           await this.#folders.prepare(digest);
@@ -113,6 +109,7 @@ export class FileStaging implements Staging {
   async discard(): Promise<void> {
     await this.#turns.run(async () => {
       if (this.#state === "ended") return;
+      await this.#received.close();
       const path = this.#folders.stagingPath(this.name);
       await changingDisk("discarding an upload", async () => await rm(path, { force: true }));
       await this.#end();
@@ -121,7 +118,12 @@ export class FileStaging implements Staging {
 
   async close(): Promise<void> {
     await this.#turns.run(async () => {
-      if (this.#state !== "ended") await this.#end();
+      if (this.#state === "ended") return;
+      try {
+        if (this.#state === "open") await this.#received.settle();
+      } finally {
+        await this.#end();
+      }
     });
   }
 
@@ -136,34 +138,49 @@ export class FileStaging implements Staging {
     if (this.#state !== "open") throw new Error(`the staging ${this.name} is ${this.#state}`);
   }
 
-  #hashOf(algorithm: DigestAlgorithm): CheckpointedHash {
-    const known = this.#hashes.get(algorithm);
-    if (known !== undefined) return known;
-    const fresh = new CheckpointedHash(algorithm);
-    this.#hashes.set(algorithm, fresh);
-    return fresh;
-  }
-
-  async #writeFully(bytes: Uint8Array): Promise<void> {
-    await changingDisk("the bytes", async () => {
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#file.handle.write(bytes, done, bytes.length - done, this.#size + done);
-        done += bytesWritten;
+  /** A turn at the bytes. What a write failed with, perhaps one of an earlier turn, is told in words of this port. */
+  async #onBytes<T>(task: () => Promise<T>): Promise<T> {
+    return await this.#turn(async () => {
+      try {
+        return await changingDisk("the bytes", task);
+      } catch (cause) {
+        this.#mayBeLonger = true;
+        throw cause;
+      } finally {
+        this.#size = this.#received.size;
       }
     });
   }
 
-  async #syncBytes(): Promise<void> {
-    const { size } = await this.#file.handle.stat();
-    invariant(size >= this.#size, "a file holds what was written to it");
-    if (size > this.#size) {
-      await changingDisk("the length of a blob", async () => await this.#file.handle.truncate(this.#size));
-    }
+  #written(bytes: number): void {
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes < UPLOAD_SYNC_BYTES || this.#syncing !== undefined) return;
+    this.#unsyncedBytes = 0;
+    this.#syncing = this.#sync().finally(() => {
+      this.#syncing = undefined;
+    });
+  }
+
+  /** Never rejects. A failure is kept: the system tells of it once, and a sync that succeeds afterwards means nothing. */
+  async #sync(): Promise<void> {
     try {
-      await this.#file.handle.sync();
+      await this.#file.handle.datasync();
     } catch (cause) {
-      throw new DurabilityError(`cannot sync the bytes of ${this.name}`, { cause });
+      this.#syncFailure ??= new DurabilityError(`cannot sync the bytes of ${this.name}`, { cause });
     }
+  }
+
+  async #syncBytes(): Promise<void> {
+    await this.#syncing;
+    if (this.#mayBeLonger) {
+      const { size } = await this.#file.handle.stat();
+      invariant(size >= this.#size, "a file holds what was written to it");
+      if (size > this.#size) {
+        await changingDisk("the length of a blob", async () => await this.#file.handle.truncate(this.#size));
+      }
+    }
+    await this.#sync();
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
   }
 
   async #takeName(digest: Digest): Promise<void> {
@@ -175,6 +192,8 @@ export class FileStaging implements Staging {
   }
 
   async #end(): Promise<void> {
+    await this.#received.close();
+    await this.#syncing;
     this.#state = "ended";
     this.#onEnd();
     await this.#file.release();

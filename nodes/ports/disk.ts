@@ -15,10 +15,16 @@ export type ByteSpan = { readonly start: number; readonly end: number };
 /** Bytes on their way in. One writer; any number of readers. Unreadable under its digest before `commit`. */
 export type Staging = {
   readonly name: StagingName;
-  /** Bytes written so far: what `read` can give. */
+  /** Bytes appended so far: what `read` can give. */
   readonly size: () => number;
-  /** Appends; calls are answered in order. The caller may reuse `bytes` once it resolves. A rejection leaves the size as it was. */
+  /**
+   * Appends; calls are answered in order. The caller may reuse `bytes` once it resolves, while they may still be on
+   * their way. A rejection leaves the size as it was, or smaller: a write that fails on its way is told to the next call,
+   * and the bytes from it on are gone.
+   */
   readonly append: (bytes: Uint8Array) => Promise<void>;
+  /** Resolves when nothing is on its way: all bytes would outlive the process, though not yet a power cut. */
+  readonly settle: () => Promise<void>;
   /** Cuts back to `size`, which must not exceed the present one; hashes follow. */
   readonly truncate: (size: number) => Promise<void>;
   /** The digest of everything written so far. */

@@ -139,6 +139,8 @@ export class Uploads {
   async append(request: AppendRequest): Promise<UploadStatus> {
     return await this.#turn(request, async (session) => {
       const staging = await this.#receive(session, request);
+      // What is acknowledged outlives the process.
+      await staging.settle();
       await this.#touch(session);
       session.offset = staging.size();
       return { id: request.id, offset: session.offset };

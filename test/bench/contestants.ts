@@ -29,7 +29,7 @@ export const DOCKER_REGISTRY = "docker-registry";
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 30_000;
 const PROBE_PAUSE_MS = 5;
-const MAIN = fileURLToPath(new URL("../../nodes/main.ts", import.meta.url));
+const MERIDIAN = fileURLToPath(new URL("../../nodes/cli/meridian", import.meta.url));
 
 /** Starts servers below `folder`, and stops those it started, all or one. */
 export class Paddock {
@@ -57,7 +57,7 @@ export class Paddock {
     await writeFile(file, JSON.stringify(config));
     const environment = { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, "compile-cache") };
     const startedMs = performance.now();
-    const child = this.#spawn(process.execPath, [MAIN, "serve", "--config", file], environment);
+    const child = this.#spawn(MERIDIAN, ["serve", "--config", file], environment);
     const address = { host: HOST, port: registry };
     await answering(address, "/readyz", child);
     return { name, address, pid: pidOf(child), peer: `${HOST}:${peer}`, readyMs: performance.now() - startedMs };

@@ -23,7 +23,10 @@ async function openFiles(): Promise<DiskUnderTest> {
   return {
     disk,
     damage: async (digest, bytes) => await writeFile(pathOf(folder.path, hexOf(digest)), bytes),
-    dispose: folder.remove,
+    dispose: async () => {
+      await disk.close();
+      await folder.remove();
+    },
   };
 }
 

@@ -7,6 +7,8 @@ import { ReplicatingCluster } from "../../support/replicating-cluster.ts";
 const NEVER = new AbortController().signal;
 const HELLO = Buffer.from("hello, world");
 const DIGEST = digestOf(HELLO);
+/** Never read before it is damaged, so that no memory holds it. */
+const MOON = Buffer.from("hello, moon");
 
 async function content(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   let text = "";
@@ -18,16 +20,20 @@ test("a peer that asks for bytes which are not here, or no longer whole, is refu
   const cluster = await ReplicatingCluster.start({ nodes: 2 });
   const [eu, us] = [cluster.node(0), cluster.node(1)];
   const calls = eu.service(us.self);
-  const staging = await cluster.world.run(eu.blobs.stage());
-  await cluster.world.run(staging.append(HELLO));
-  await cluster.world.run(eu.blobs.commit(staging, DIGEST));
+  const store = async (bytes: Uint8Array): Promise<void> => {
+    const staging = await eu.blobs.stage();
+    await staging.append(bytes);
+    await eu.blobs.commit(staging, digestOf(bytes));
+  };
+  await cluster.world.run(store(HELLO));
+  await cluster.world.run(store(MOON));
   expect(await cluster.world.run(content(calls.readBlob(DIGEST, 7, NEVER)))).toBe("world");
 
   const beyond = cluster.world.run(content(calls.readBlob(DIGEST, HELLO.length + 1, NEVER)));
   await expect(beyond).rejects.toMatchObject({ code: "BLOB_UNKNOWN" });
-  cluster.disk(eu.name).damage(DIGEST, HELLO.subarray(1));
+  cluster.disk(eu.name).damage(digestOf(MOON), MOON.subarray(1));
 
-  const damaged = cluster.world.run(content(calls.readBlob(DIGEST, 0, NEVER)));
+  const damaged = cluster.world.run(content(calls.readBlob(digestOf(MOON), 0, NEVER)));
   await expect(damaged).rejects.toMatchObject({ code: "BLOB_UNKNOWN" });
   await cluster.stopAll();
 });
