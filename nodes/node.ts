@@ -79,7 +79,8 @@ export async function createNode(
   const self = (): Greeting => ({ ...metadata.self, protocol, advertise, version: VERSION });
 
   const blobs = new Blobs({ disk, metadata, clock, random, telemetry });
-  const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry });
+  const sessionsPerClientMax = config.limits.uploadsPerClient;
+  const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry, sessionsPerClientMax });
 
   const fence = (cause: Error): void => metadata.fence(cause);
   const peers = ports.peers(self());

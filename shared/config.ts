@@ -14,7 +14,13 @@ import { formatHostPort, type HostPort, isLoopbackHost, isWildcardHost, parseHos
 import { type ClusterId, isClusterId, isNodeId, isRegion, type NodeId, type Region } from "./identity.ts";
 import { invariant } from "./invariant.ts";
 import { isJsonArray, isJsonObject, type JsonObject } from "./json.ts";
-import { NODE_NAME_LENGTH_MAX, PEERS_MAX } from "./limits.ts";
+import {
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_CLIENT_MAX,
+  NODE_NAME_LENGTH_MAX,
+  PEERS_MAX,
+  UPLOAD_SESSIONS_PER_CLIENT_MAX,
+} from "./limits.ts";
 import { MEMBER_ROLES, type MemberLabels } from "./member.ts";
 import { nearestTo } from "./nearest.ts";
 import { parseSize } from "./units.ts";
@@ -127,6 +133,19 @@ const SCHEMA = Type.Object(
         CLOSED,
       ),
     ),
+    limits: Type.Optional(
+      Type.Object(
+        {
+          connections: limit(CONNECTIONS_MAX, "Connections of clients that may be open at once."),
+          connectionsPerClient: limit(
+            CONNECTIONS_PER_CLIENT_MAX,
+            "Of them from one address. A proxy in front of this node counts as one client: raise it there.",
+          ),
+          uploadsPerClient: limit(UPLOAD_SESSIONS_PER_CLIENT_MAX, "Uploads that one address may have begun."),
+        },
+        { ...CLOSED, description: "What clients may take of this node." },
+      ),
+    ),
     forceSolo: Type.Optional(
       Type.Boolean({
         default: false,
@@ -147,6 +166,10 @@ const SCHEMA = Type.Object(
 /** The schema as the JSON it is. */
 const DOCUMENT: JsonObject = { ...SCHEMA };
 
+function limit(value: number, description: string) {
+  return Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: value, description }));
+}
+
 function listener(address: string, description: string) {
   return Type.Optional(Type.String({ default: address, description }));
 }
@@ -166,6 +189,11 @@ export type NodeConfig = {
   readonly labels: MemberLabels;
   readonly storage: { readonly driver: (typeof STORAGE_DRIVERS)[number] };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
+  readonly limits: {
+    readonly connections: number;
+    readonly connectionsPerClient: number;
+    readonly uploadsPerClient: number;
+  };
   readonly forceSolo: boolean;
   readonly insecure: boolean;
 };
@@ -302,6 +330,8 @@ function readVariable(text: string, schema: JsonObject): unknown {
         .split(",")
         .map((item) => item.trim())
         .filter((item) => item !== "");
+    case "integer":
+      return /^[0-9]{1,15}$/.test(text) ? Number(text) : text;
     case "boolean":
       return text === "true" || text === "false" ? text === "true" : text;
     default:
@@ -349,6 +379,12 @@ function valueProblems(value: unknown, schema: JsonObject, path: ConfigPath): re
         return problem(at, `must be ${error.params.allowedValues.map(String).join(" or ")}, not ${told(value)}`);
       case "pattern":
         return problem(at, `must be lower-case letters, digits and inner hyphens, not ${told(value)}`);
+      case "minimum":
+      case "maximum":
+        return problem(
+          at,
+          `must be ${error.keyword === "minimum" ? "at least" : "at most"} ${error.params.limit}, not ${told(valueAt(value, inside))}`,
+        );
       case "maxLength":
         return problem(at, `must not be longer than ${error.params.limit} characters`);
       case "minLength":
@@ -391,6 +427,7 @@ function valueAt(value: unknown, [key, ...rest]: ConfigPath): unknown {
 const KINDS: ReadonlyMap<string, string> = new Map([
   ["string", "a text"],
   ["number", "a number"],
+  ["integer", "a whole number"],
   ["boolean", "true or false"],
   ["array", "a list"],
   ["object", "a table of keys and values"],
@@ -436,6 +473,11 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
     labels,
     storage: { driver: written.storage?.driver ?? "filesystem" },
     log: { level: written.log?.level ?? LOG_LEVEL_DEFAULT },
+    limits: {
+      connections: written.limits?.connections ?? CONNECTIONS_MAX,
+      connectionsPerClient: written.limits?.connectionsPerClient ?? CONNECTIONS_PER_CLIENT_MAX,
+      uploadsPerClient: written.limits?.uploadsPerClient ?? UPLOAD_SESSIONS_PER_CLIENT_MAX,
+    },
     forceSolo: written.forceSolo ?? false,
     insecure: written.insecure ?? false,
   };

@@ -30,6 +30,10 @@ export const TAG_PARAMETERS_MAX = 64;
 export const REQUEST_TARGET_LENGTH_MAX = 8 * KIB;
 export const HEADER_BYTES_MAX = 16 * KIB;
 export const HEADERS_MAX = 100;
+/** Connections of the registry's listener. Each costs some ten KiB and a file handle. */
+export const CONNECTIONS_MAX = 16_384;
+/** Of one address. A proxy in front of the node is one, a cluster behind one gateway as well. */
+export const CONNECTIONS_PER_CLIENT_MAX = 8_192;
 /** Requests that may wait on one connection for the answers of those before them. Clients that pipeline at all send a few. */
 export const PIPELINED_REQUESTS_MAX = 100;
 
@@ -44,6 +48,8 @@ export const WAIT_MS_MAX = 60 * 60 * 1000;
 export const API_BODY_BYTES_MAX = MIB;
 
 export const UPLOAD_SESSIONS_MAX = 10_000;
+/** Of one address: whoever opens sessions and never comes back leaves room for the others. */
+export const UPLOAD_SESSIONS_PER_CLIENT_MAX = 5_000;
 /** Clients leave a session behind with every permission check; a day is enough for the slowest honest push to come back. */
 export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
 /** A session without a byte is what a permission check leaves behind, one a push; nobody comes back for it. */
@@ -232,5 +238,7 @@ invariant(UPLOAD_SLOTS_EACH_MAX * 2 < UPLOAD_SLOTS_MAX, "one upload leaves room 
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
 // A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
 invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");
+invariant(CONNECTIONS_PER_CLIENT_MAX < CONNECTIONS_MAX, "one client leaves connections for the others");
+invariant(UPLOAD_SESSIONS_PER_CLIENT_MAX < UPLOAD_SESSIONS_MAX, "one client leaves uploads for the others");
 invariant(UPLOAD_TOUCH_MS < UPLOAD_IDLE_MS_MAX, "a session in use is not idle after a restart");
 invariant(UPLOAD_SWEEP_MS < UPLOAD_EMPTY_IDLE_MS_MAX, "sessions are swept more often than they expire");

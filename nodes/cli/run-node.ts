@@ -87,10 +87,10 @@ async function start(config: NodeConfig, log: Log, undo: (() => Promise<void>)[]
     const { contentType, body } = await metrics.render();
     return { contentType, text: body };
   };
-  const { listen } = config;
+  const { listen, limits } = config;
   const http = await listenOr(
     `${formatHostPort(listen.registry)} or ${formatHostPort(listen.ops)}`,
-    startHttp({ listen, self, operations, health, renderMetrics, clock: systemClock, timers, telemetry }),
+    startHttp({ listen, self, operations, health, renderMetrics, clock: systemClock, timers, telemetry, limits }),
   );
   undo.push(http.stop);
   const peer = formatHostPort(listen.peer);

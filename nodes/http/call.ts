@@ -20,6 +20,8 @@ export type Call = {
   readonly body: RequestBody;
   /** Who asks, as histories will tell. */
   readonly actor: string;
+  /** Whose share of what clients may take it counts to. */
+  readonly client: string;
   /** Aborts when the client goes away or the node stops waiting. */
   readonly signal: AbortSignal;
 };

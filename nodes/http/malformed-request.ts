@@ -75,6 +75,17 @@ export function refuseConnect(socket: Socket, deps: Omit<MalformedDeps, "telemet
   writeRefusal(socket, { status: 405, phrase: "Method Not Allowed", reason: "malformed", message }, timers);
 }
 
+/** One connection more than there may be. What it would have asked is not read. */
+export function refuseConnection(
+  socket: Socket,
+  { timers, telemetry }: Pick<MalformedDeps, "timers" | "telemetry">,
+): void {
+  telemetry.count("meridian_http_rejected_total", { reason: "connections" });
+  socket.pause();
+  const message = "too many connections";
+  writeRefusal(socket, { status: 503, phrase: "Service Unavailable", reason: "connections", message }, timers);
+}
+
 function writeRefusal(socket: Socket, { status, phrase, message }: ParseFailure, timers: Timers): void {
   const body = JSON.stringify(errorDocument(new RegistryError("UNSUPPORTED", undefined, { message })));
   const head = [

@@ -14,6 +14,7 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import { AccessLog, CLIENT_GONE } from "./access-log.ts";
 import { type Call, type Desk, headerOf, type Listener, type Route } from "./call.ts";
+import { clientOf } from "./client-connections.ts";
 import { problemWithHead } from "./judge-head.ts";
 import { emptyReply, type Headers, type Reply, withHeaders } from "./reply.ts";
 import { isFault, replyToError } from "./reply-error.ts";
@@ -236,7 +237,9 @@ export class Reception {
       }
 
       ({ route, placeholders } = found);
-      const call: Call = { method, target, placeholders, headers: request.headers, body, actor: ANONYMOUS, signal };
+      const { headers, socket } = request;
+      const client = clientOf(socket.remoteAddress);
+      const call: Call = { method, target, placeholders, headers, body, actor: ANONYMOUS, client, signal };
       await awaitVersion(call, this.#deps.desk);
       const reply = withHeaders(await route.answer(call, this.#deps.desk), namespaceTold(target));
       return { reply, route, placeholders, error: undefined };

@@ -13,14 +13,22 @@ import { type FastifyInstance, fastify } from "fastify";
 import type { HostPort } from "../../shared/host-port.ts";
 import type { NodeIdentity } from "../../shared/identity.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { HEADER_BYTES_MAX, HEADERS_TIMEOUT_MS, KEEP_ALIVE_MS, STOP_GRACE_MS_MAX } from "../../shared/limits.ts";
+import {
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_CLIENT_MAX,
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  STOP_GRACE_MS_MAX,
+} from "../../shared/limits.ts";
 import type { Health } from "../node.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import type { Operations } from "../registry/operations.ts";
 import type { Desk, Listener, RenderedMetrics } from "./call.ts";
-import { answerMalformed, refuseConnect } from "./malformed-request.ts";
+import { ClientConnections, type ConnectionLimits } from "./client-connections.ts";
+import { answerMalformed, refuseConnect, refuseConnection } from "./malformed-request.ts";
 import { Reception } from "./reception.ts";
 import { RouteTable } from "./route-table.ts";
 import { ROUTES } from "./routes.ts";
@@ -36,6 +44,8 @@ export type HttpDeps = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
+  /** Of the registry's listener; `CONNECTIONS_MAX` and `CONNECTIONS_PER_CLIENT_MAX` unless the operator says others. */
+  readonly limits?: ConnectionLimits;
   /** Milliseconds after which a silent body or reader is given up; `BODY_IDLE_MS_MAX` unless a test is in a hurry. */
   readonly idleMs?: number;
   /** Milliseconds that a head may take; `HEADERS_TIMEOUT_MS` likewise. */
@@ -107,7 +117,7 @@ async function open(listener: Listener, { host, port }: HostPort, desk: Desk, de
   app.server.on("connect", (_request: IncomingMessage, socket: Socket) => refuseConnect(socket, { reception, timers }));
   // Out of file handles, say: the connection is lost and the listener is not.
   app.server.on("error", (cause: Error) => telemetry.log("error", "a listener failed", { listener, cause }));
-  countConnections(app, listener, telemetry);
+  watchConnections(app, listener, deps);
 
   // Fastify opens a second server for the other family behind this name; one is what the configuration says.
   await app.listen({ host: host === "localhost" ? "127.0.0.1" : host, port });
@@ -161,15 +171,26 @@ function stoppingHealth(health: Health): Health {
   return { ...health, checks: [...health.checks, { name: "stopping", isPassing: false, reason: "the node stops" }] };
 }
 
-function countConnections(app: FastifyInstance, listener: Listener, telemetry: Telemetry): void {
-  let connections = 0;
-  const change = (by: 1 | -1): void => {
-    connections += by;
-    telemetry.set("meridian_http_connections", { listener }, connections);
-  };
-  app.server.on("connection", (socket) => {
-    change(1);
-    socket.once("close", () => change(-1));
+/** Whoever watches the node must be let in however many clients there are. */
+const NO_LIMITS: ConnectionLimits = {
+  connections: Number.POSITIVE_INFINITY,
+  connectionsPerClient: Number.POSITIVE_INFINITY,
+};
+const LIMITS_DEFAULT: ConnectionLimits = {
+  connections: CONNECTIONS_MAX,
+  connectionsPerClient: CONNECTIONS_PER_CLIENT_MAX,
+};
+
+function watchConnections(app: FastifyInstance, listener: Listener, deps: HttpDeps): void {
+  const { telemetry, timers, limits = LIMITS_DEFAULT } = deps;
+  const connections = new ClientConnections(listener === "registry" ? limits : NO_LIMITS);
+  const show = (): void => telemetry.set("meridian_http_connections", { listener }, connections.open);
+  // Before Node's own listener, so that a connection too many is never read from.
+  app.server.prependListener("connection", (socket: Socket) => {
+    const isAdmitted = connections.admit(socket);
+    show();
+    socket.once("close", show);
+    if (!isAdmitted) refuseConnection(socket, { timers, telemetry });
   });
 }
 

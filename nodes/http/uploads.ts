@@ -24,7 +24,7 @@ export async function postUpload(call: Call, desk: Desk): Promise<Reply> {
   if (mounted !== undefined) return mounted;
   if (call.target.query.all("digest").length > 0) return await pushWhole(repo, call, desk);
 
-  const status = await desk.operations.uploads.start(repo, call.actor);
+  const status = await desk.operations.uploads.start(repo, call.actor, call.client);
   return emptyReply(202, headersOf(repo, status));
 }
 
@@ -119,7 +119,7 @@ async function mount(repo: RepositoryName, { target, actor, signal }: Call, { op
 async function pushWhole(repo: RepositoryName, call: Call, { operations }: Desk): Promise<Reply> {
   expectNoEncoding(call);
   const digest = digestParameter(call);
-  const request = { repo, digest, body: call.body.chunks(), actor: call.actor };
+  const request = { repo, digest, body: call.body.chunks(), actor: call.actor, client: call.client };
   return created(repo, await operations.pushBlob.run(request, call.signal));
 }
 

@@ -7,6 +7,7 @@ export type PushBlobRequest = {
   readonly digest: Digest;
   readonly body: AsyncIterable<Uint8Array>;
   readonly actor: string;
+  readonly client?: string;
 };
 
 /** Takes a whole blob in one request: a session that the client never sees, and that does not outlive it. */
@@ -18,8 +19,8 @@ export class PushBlob {
   }
 
   /** Durable when it resolves. @throws {RegistryError} as `Uploads.finish` does. */
-  async run({ repo, digest, body, actor }: PushBlobRequest, signal: AbortSignal): Promise<Digest> {
-    const { id } = await this.#uploads.start(repo, actor);
+  async run({ repo, digest, body, actor, client }: PushBlobRequest, signal: AbortSignal): Promise<Digest> {
+    const { id } = await this.#uploads.start(repo, actor, client);
     try {
       return await this.#uploads.finish({ repo, id, digest, body, range: undefined, actor, signal });
     } catch (cause) {

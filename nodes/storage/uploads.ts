@@ -24,6 +24,7 @@ import {
   UPLOAD_RETRY_AFTER_SECONDS,
   UPLOAD_ROOM_CHECK_BYTES,
   UPLOAD_SESSIONS_MAX,
+  UPLOAD_SESSIONS_PER_CLIENT_MAX,
   UPLOAD_SWEEP_MS,
   UPLOAD_TOUCH_MS,
   UPLOAD_WAITERS_MAX,
@@ -51,6 +52,8 @@ export type UploadsDeps = {
   readonly timers: Timers;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  /** Sessions that one client may have open; `UPLOAD_SESSIONS_PER_CLIENT_MAX` unless the operator says another. */
+  readonly sessionsPerClientMax?: number;
 };
 
 /** `offset` bytes have been taken; what comes next continues there. */
@@ -80,6 +83,8 @@ type Session = {
   idleSinceMs: number;
   staging: Staging | undefined;
   isEnded: boolean;
+  /** Whose share of the sessions it counts to; nobody's after a restart. */
+  readonly client: string | undefined;
 };
 
 /** The node that has the session, so that any other can tell where to ask. `undefined` when `id` is none of ours. */
@@ -91,6 +96,8 @@ export function nodeOfUpload(id: string): NodeId | undefined {
 export class Uploads {
   readonly #deps: UploadsDeps;
   readonly #sessions = new Map<string, Session>();
+  /** Sessions that are open, by who opened them. */
+  readonly #shares = new Map<string, number>();
   #loading: Promise<void> | undefined;
   #isClosed = false;
   #sweeping: Promise<void> = Promise.resolve();
@@ -102,19 +109,19 @@ export class Uploads {
   }
 
   /**
-   * Opens a session, durably.
+   * Opens a session, durably. `client` is whoever else's sessions count to the same share.
    * @throws {RegistryError} `TOOMANYREQUESTS` when there are too many, `UNAVAILABLE` when the disk is nearly full.
    */
-  async start(repo: RepositoryName, actor: string): Promise<UploadStatus> {
+  async start(repo: RepositoryName, actor: string, client?: string): Promise<UploadStatus> {
     await this.#load();
     await this.#expectRoom();
-    this.#expectFewSessions();
+    this.#expectFewSessions(client);
 
     const { clock, metadata, random } = this.#deps;
     const id = `${Buffer.from(random.bytes(KEY_BYTES)).toString("hex")}.${metadata.self.node}`;
     const nowMs = clock.wallMs();
     const row = { id, repo, startedMs: nowMs, touchedMs: nowMs };
-    this.#remember(row, 0, clock.monotonicMs());
+    this.#remember(row, 0, clock.monotonicMs(), client);
     try {
       await metadata.record(actor, async (turn) => turn.putUpload(row));
     } catch (cause) {
@@ -239,8 +246,11 @@ export class Uploads {
     if (freeBytes < DISK_RESERVE_BYTES) throw diskFull(freeBytes);
   }
 
-  #expectFewSessions(): void {
+  #expectFewSessions(client: string | undefined): void {
     if (this.#sessions.size >= UPLOAD_SESSIONS_MAX) throw tooMany({ sessionsMax: UPLOAD_SESSIONS_MAX });
+    const { sessionsPerClientMax = UPLOAD_SESSIONS_PER_CLIENT_MAX } = this.#deps;
+    const share = client === undefined ? 0 : (this.#shares.get(client) ?? 0);
+    if (share >= sessionsPerClientMax) throw tooMany({ sessionsPerClientMax });
   }
 
   async #find(repo: RepositoryName, id: string): Promise<Session> {
@@ -369,14 +379,21 @@ export class Uploads {
     if (!this.#isClosed) this.#nextSweep = this.#sweepAfter(UPLOAD_SWEEP_MS);
   }
 
-  #remember(row: UploadRow, offset: number, idleSinceMs: number): void {
+  #remember(row: UploadRow, offset: number, idleSinceMs: number, client?: string): void {
     const turns = new OneAtATime();
-    this.#sessions.set(row.id, { turns, row, offset, idleSinceMs, staging: undefined, isEnded: false });
+    this.#sessions.set(row.id, { turns, row, offset, idleSinceMs, staging: undefined, isEnded: false, client });
+    if (client !== undefined) this.#shares.set(client, (this.#shares.get(client) ?? 0) + 1);
     this.#deps.telemetry.set("meridian_uploads_in_progress", {}, this.#sessions.size);
   }
 
   #forget(id: string): void {
+    const client = this.#sessions.get(id)?.client;
     this.#sessions.delete(id);
+    if (client !== undefined) {
+      const left = (this.#shares.get(client) ?? 1) - 1;
+      if (left > 0) this.#shares.set(client, left);
+      else this.#shares.delete(client);
+    }
     this.#deps.telemetry.set("meridian_uploads_in_progress", {}, this.#sessions.size);
   }
 

@@ -12,6 +12,7 @@ import {
   UPLOAD_IDLE_MS_MAX,
   UPLOAD_ROOM_CHECK_BYTES,
   UPLOAD_SESSIONS_MAX,
+  UPLOAD_SESSIONS_PER_CLIENT_MAX,
   UPLOAD_WAITERS_MAX,
 } from "../../shared/limits.ts";
 import { parseRepositoryName } from "../../shared/reference.ts";
@@ -159,6 +160,26 @@ describe("a session", () => {
     await node.uploads.cancel(REPO, ids[0] ?? "");
 
     expect(await started(node)).toMatch(/\.eu-1$/);
+  });
+});
+
+describe("the sessions of one client", () => {
+  const opened = async (node: StoredNode, client: string): Promise<string> =>
+    (await node.uploads.start(REPO, "tester", client)).id;
+
+  test("are so many at most, whatever the others have, until one has ended", async () => {
+    const node = await StoredNode.started();
+    const share = Array.from({ length: UPLOAD_SESSIONS_PER_CLIENT_MAX });
+    const [first = ""] = await Promise.all(share.map(async () => await opened(node, "10.0.0.1")));
+
+    await expect(opened(node, "10.0.0.1")).rejects.toMatchObject({
+      code: "TOOMANYREQUESTS",
+      detail: { sessionsPerClientMax: UPLOAD_SESSIONS_PER_CLIENT_MAX },
+    });
+    expect(await opened(node, "10.0.0.2")).toMatch(/\.eu-1$/);
+    await node.uploads.cancel(REPO, first);
+
+    expect(await opened(node, "10.0.0.1")).toMatch(/\.eu-1$/);
   });
 });
 

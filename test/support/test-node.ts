@@ -39,8 +39,8 @@ type Place = {
   readonly join: readonly string[];
 };
 
-/** How long a client may say nothing; as in production where nothing is given. */
-export type Patience = Pick<HttpDeps, "idleMs" | "headsMs">;
+/** How long a client may say nothing, and how much it may take; as in production where nothing is given. */
+export type Patience = Pick<HttpDeps, "idleMs" | "headsMs" | "limits">;
 
 type Running = { readonly stop: () => Promise<void> };
 

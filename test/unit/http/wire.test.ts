@@ -311,7 +311,10 @@ describe("what a node tells of its requests", () => {
     expect(await text("/livez")).toEqual([200, "ok\n"]);
     expect(await text("/startupz")).toEqual([200, "ok\n"]);
     expect(await text("/readyz")).toEqual([200, "ok\n"]);
-    expect(await text("/readyz?verbose")).toEqual([200, "[+] started\n[+] writes\n[+] identity\n[+] clock\nok\n"]);
+    expect(await text("/readyz?verbose")).toEqual([
+      200,
+      "[+] started\n[+] writes\n[+] identity\n[+] clock\n[+] membership\nok\n",
+    ]);
     expect(await text("/healthz/region")).toEqual([200, "ok\n"]);
     expect(await text("/metrics")).toEqual([200, "up 1\n"]);
   });

@@ -27,6 +27,7 @@ const DEFAULTS = {
   labels: { zone: "", role: "full", capacityBytes: undefined, costClass: "" },
   storage: { driver: "filesystem" },
   log: { level: "info" },
+  limits: { connections: 16_384, connectionsPerClient: 8_192, uploadsPerClient: 5_000 },
   forceSolo: false,
   insecure: false,
 };
@@ -43,6 +44,7 @@ const EVERYTHING = {
   labels: { zone: "eu-a", role: "cache", capacity: "500GiB", costClass: "cheap" },
   storage: { driver: "filesystem" },
   log: { level: "debug" },
+  limits: { connections: 100, connectionsPerClient: 50, uploadsPerClient: 10 },
   forceSolo: true,
   insecure: true,
 };
@@ -167,6 +169,10 @@ describe("a value is refused in words that help", () => {
     [{ storage: { driver: "s3" } }, 'storage.driver must be filesystem, not "s3"'],
     [{ log: { level: "trace" } }, 'log.level must be debug or info or warn or error, not "trace"'],
     [{ insecure: "yes" }, "insecure must be true or false, not a text"],
+    [{ limits: { connections: 0 } }, 'limits.connections must be at least 1, not "0"'],
+    [{ limits: { uploadsPerClient: 1e9 } }, 'limits.uploadsPerClient must be at most 1000000, not "1000000000"'],
+    [{ limits: { connections: "many" } }, "limits.connections must be a whole number, not a text"],
+    [{ limits: { connections: 1.5 } }, "limits.connections must be a whole number, not a number"],
     [[], " must be a table of keys and values, not a list"],
     ["node: x", " must be a table of keys and values, not a text"],
   ])("%j", (value, line) => {
