@@ -121,6 +121,8 @@ export const RPC_WINDOW_BYTES = 16 * MIB;
 export const JOURNAL_SEGMENT_BYTES = 16 * MIB;
 /** The journal is shortened when its batches are as long as its last checkpoint, and at least this. */
 export const JOURNAL_CHECKPOINT_BYTES_MIN = 64 * MIB;
+/** Of the metadata store's tables, the newest, so much is compared with its sums before a start goes on: a third of a second. */
+export const TABLES_CHECKED_BYTES_MAX = 128 * MIB;
 /** Turns of the writer that may share one synced batch. */
 export const TURNS_PER_COMMIT_MAX = 256;
 /** Ops kept per origin for cheap catch-up; whoever is further behind is served from the live index. */

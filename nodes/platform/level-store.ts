@@ -18,8 +18,10 @@ import { basename, dirname, join } from "node:path";
 import { Level } from "level";
 
 import { invariant } from "../../shared/invariant.ts";
+import { TABLES_CHECKED_BYTES_MAX } from "../../shared/limits.ts";
 import type { KvEntry, KvRange, KvWrite } from "../ports/kv.ts";
 import type { RowStore, RowStorePlace } from "../ports/row-store.ts";
+import { findDamagedTable } from "./level-tables.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
 
@@ -96,10 +98,13 @@ export class LevelStore implements RowStore {
     return opened;
   }
 
-  /** `undefined` when the store is damaged. @throws {StoreInUseError} */
+  /** `undefined` when the store is damaged, as far as one can see without reading more than the limit. @throws {StoreInUseError} */
   static async openIfWhole(place: string): Promise<LevelStore | undefined> {
     try {
-      return await LevelStore.open(place);
+      const opened = await LevelStore.open(place);
+      if ((await findDamagedTable(place, TABLES_CHECKED_BYTES_MAX)) === undefined) return opened;
+      await opened.close();
+      return undefined;
     } catch (cause) {
       if (cause instanceof StoreDamagedError) return undefined;
       throw cause;

@@ -9,7 +9,7 @@ import { seal, unseal } from "../../nodes/storage/envelope.ts";
 import { JournaledKv } from "../../nodes/storage/journaled-kv.ts";
 
 const ALL = { from: new Uint8Array(), to: Uint8Array.of(0xff, 0xff) };
-const SUSPICION = "S\0";
+const SUSPICION = "S";
 
 export type JournaledStoreOptions = {
   readonly seed?: number;
@@ -83,7 +83,7 @@ export class JournaledStore {
       (async () => {
         for await (const { key, value } of this.kv.entries(ALL)) {
           const name = Buffer.from(key).toString();
-          if (name !== SUSPICION && name !== "S") found[name] = Buffer.from(unseal(key, value)).toString();
+          if (name !== SUSPICION) found[name] = Buffer.from(unseal(key, value)).toString();
         }
       })(),
     );
