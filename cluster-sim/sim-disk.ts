@@ -33,6 +33,9 @@ export type DiskImage = ReadonlyMap<Digest, SimFile>;
 export class SimDisk implements Disk {
   readonly #options: Required<SimDiskOptions>;
   readonly #blobs = new Map<Digest, SimFile>();
+  readonly #quarantined = new Map<Digest, SimFile>();
+  readonly #stamps = new WeakMap<SimFile, string>();
+  #nextStamp = 1;
   readonly #staged = new Map<StagingName, SimFile>();
   #platter: Platter;
   /** Counts the lives of the process that uses the disk. */
@@ -71,11 +74,32 @@ export class SimDisk implements Disk {
   readonly open = async (digest: Digest): Promise<StoredBlob | undefined> =>
     await this.#platter.call("open", () => {
       const file = this.#blobs.get(digest);
-      return file === undefined ? undefined : blobOf(file, this.#platter);
+      return file === undefined ? undefined : blobOf(file, this.#stampOf(file), this.#platter);
     });
 
   readonly stat = async (digest: Digest): Promise<number | undefined> =>
     await this.#platter.call("open", () => this.#blobs.get(digest)?.size);
+
+  readonly stamp = async (digest: Digest): Promise<string | undefined> =>
+    await this.#platter.call("open", () => {
+      const file = this.#blobs.get(digest);
+      return file === undefined ? undefined : this.#stampOf(file);
+    });
+
+  readonly blobs = (): AsyncIterable<Digest> => this.#eachBlob();
+
+  readonly quarantine = async (digest: Digest): Promise<void> => {
+    await this.#platter.call("remove", () => {
+      const file = this.#blobs.get(digest);
+      if (file === undefined) return;
+      this.#blobs.delete(digest);
+      this.#quarantined.set(digest, file);
+    });
+  };
+
+  readonly release = async (digest: Digest): Promise<void> => {
+    await this.#platter.call("remove", () => this.#quarantined.delete(digest));
+  };
 
   readonly remove = async (digest: Digest): Promise<void> => {
     await this.#platter.call("remove", () => this.#blobs.delete(digest));
@@ -117,6 +141,11 @@ export class SimDisk implements Disk {
     return this.#blobs.has(digest);
   }
 
+  /** What was put aside under `digest`. */
+  quarantined(digest: Digest): number | undefined {
+    return this.#quarantined.get(digest)?.size;
+  }
+
   /** Puts other bytes where those of `digest` were, as a failing disk or a careless hand would. */
   damage(digest: Digest, bytes: Uint8Array): void {
     this.#blobs.set(digest, new SimFile(bytes));
@@ -142,16 +171,30 @@ export class SimDisk implements Disk {
     return { blobs: this.#blobs, staged: this.#staged, written: new Set(), call, freeBytes };
   }
 
+  async *#eachBlob(): AsyncGenerator<Digest, void> {
+    for (const digest of await this.#platter.call("open", () => [...this.#blobs.keys()].toSorted())) yield digest;
+  }
+
+  #stampOf(file: SimFile): string {
+    const known = this.#stamps.get(file);
+    if (known !== undefined) return known;
+    const stamp = String(this.#nextStamp);
+    this.#nextStamp += 1;
+    this.#stamps.set(file, stamp);
+    return stamp;
+  }
+
   #freeBytes(): number {
-    const files = [...this.#blobs.values(), ...this.#staged.values()];
+    const files = [...this.#blobs.values(), ...this.#staged.values(), ...this.#quarantined.values()];
     return files.reduce((left, { size }) => left - size, this.#options.capacityBytes);
   }
 }
 
-function blobOf(file: SimFile, platter: Platter): StoredBlob {
+function blobOf(file: SimFile, stamp: string, platter: Platter): StoredBlob {
   let isOpen = true;
   return {
     size: file.size,
+    stamp,
     async *read(span) {
       if (!isOpen) throw new Error("the blob is closed");
       yield* file.read(span, async () => await platter.call("read", () => undefined));

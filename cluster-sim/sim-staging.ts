@@ -82,7 +82,7 @@ export class SimStaging implements Staging {
     try {
       await this.#turn("commit", () => {
         staged.delete(this.name);
-        if (blobs.get(digest)?.size !== this.#file.size) blobs.set(digest, this.#file);
+        blobs.set(digest, this.#file);
         this.#end();
       });
     } catch (cause) {

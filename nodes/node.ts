@@ -8,6 +8,7 @@ import { VERSION } from "../shared/version.ts";
 import { AuditState } from "./cluster/audit-state.ts";
 import { FetchBlob } from "./cluster/fetch-blob.ts";
 import { FetchContent } from "./cluster/fetch-content.ts";
+import { MendBlobs } from "./cluster/mend-blobs.ts";
 import { PeerDirectory } from "./cluster/peer-directory.ts";
 import { createPeerService } from "./cluster/peer-service.ts";
 import { ProbeMiss } from "./cluster/probe-miss.ts";
@@ -15,6 +16,7 @@ import { Recollect } from "./cluster/recollect.ts";
 import { Replicate, type ReplicateDeps } from "./cluster/replicate.ts";
 import { ClusterView } from "./cluster/report.ts";
 import { Roster } from "./cluster/roster.ts";
+import { ScrubBlobs } from "./cluster/scrub-blobs.ts";
 import { VerifyState } from "./cluster/verify-state.ts";
 import { WatchClock } from "./cluster/watch-clock.ts";
 import type { Greeting, PeerService } from "./ports/peers.ts";
@@ -62,6 +64,8 @@ export type Advertised = { readonly registry: string; readonly peer: string };
 /** Sizes that production takes from `shared/limits.ts`; a simulation draws them, so that rare paths become common. */
 export type Tunables = { readonly opLogOpsMax?: number };
 
+const PROTOCOL = { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION_MAX };
+
 /**
  * Opens what the ports hold, and puts a node together on it.
  * @throws when the store cannot be opened or written.
@@ -72,15 +76,10 @@ export async function createNode(
   ports: Ports,
   tunables: Tunables = {},
 ): Promise<Node> {
-  const { clock, timers, random, disk, kv, telemetry } = ports;
-  const { node, region, cluster, join, forceSolo } = config;
-  const metadata = await Metadata.open({ kv, clock, random, telemetry, ...tunables }, { cluster, node, region });
-  const protocol = { min: PROTOCOL_VERSION_MIN, max: PROTOCOL_VERSION_MAX };
-  const self = (): Greeting => ({ ...metadata.self, protocol, advertise, version: VERSION });
-
-  const blobs = new Blobs({ disk, metadata, clock, random, telemetry });
-  const sessionsPerClientMax = config.limits.uploadsPerClient;
-  const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry, sessionsPerClientMax });
+  const { clock, timers, random, kv, telemetry } = ports;
+  const { join, forceSolo } = config;
+  const { metadata, blobs, uploads } = await openStorage(config, ports, tunables);
+  const self = (): Greeting => ({ ...metadata.self, protocol: PROTOCOL, advertise, version: VERSION });
 
   const fence = (cause: Error): void => metadata.fence(cause);
   const peers = ports.peers(self());
@@ -95,8 +94,7 @@ export async function createNode(
   const watched = { metadata, directory, clock, timers, random, telemetry };
   const roster = await Roster.open({ self, labels: config.labels, routes: config.routes, ...watched });
   // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
-  const hasOthers = join.length > 0 || roster.members().length > 1;
-  if (hasOthers && !metadata.isNewborn && !forceSolo) recollect.hold();
+  if ((join.length > 0 || roster.members().length > 1) && !metadata.isNewborn && !forceSolo) recollect.hold();
   const watchClock = new WatchClock({ holds: metadata.holds, roster, clock, timers, telemetry });
   const replicate = new Replicate({ metadata, directory, roster, clock, timers, telemetry, onContradicted });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
@@ -104,6 +102,8 @@ export async function createNode(
   const verifyState = new VerifyState({ metadata, directory, audit, clock, timers });
   const probeMiss = new ProbeMiss({ metadata, directory, clock, timers, telemetry });
   const fetchBlob = new FetchBlob({ metadata, blobs, cluster: directory, clock, timers, telemetry });
+  const mendBlobs = new MendBlobs({ metadata, blobs, fetchBlob, directory, timers, telemetry });
+  const scrubBlobs = new ScrubBlobs({ metadata, blobs, clock, timers, telemetry, ...config.storage });
   const clusterView = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
   const report = (): ReturnType<ClusterView["report"]> => clusterView.report();
 
@@ -127,18 +127,32 @@ export async function createNode(
     peerService: createPeerService({ self, metadata, blobs, directory, roster, replicate, audit, report }),
     health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata), membershipCheck(roster)] }),
     start: () => {
-      for (const part of [directory, roster, replicate, fetchContent, audit, recollect, watchClock]) part.start();
+      const parts = [directory, roster, replicate, fetchContent, audit, recollect, watchClock, mendBlobs, scrubBlobs];
+      for (const part of parts) part.start();
       isStarted = true;
     },
     stop: async () => {
       isStarted = false;
-      const parts = [fetchBlob, fetchContent, replicate, audit, recollect, watchClock, roster];
+      const parts = [mendBlobs, scrubBlobs, fetchBlob, fetchContent, replicate, audit, recollect, watchClock, roster];
       await Promise.all(parts.map(async (part) => await part.stop()));
       await directory.stop();
       await uploads.close();
       await kv.close();
     },
   };
+}
+
+/** The ground floor: what was acknowledged in earlier lives is known, and what is missing of it, when it resolves. */
+async function openStorage(
+  { node, region, cluster, limits }: NodeConfig,
+  { clock, timers, random, disk, kv, telemetry }: Ports,
+  tunables: Tunables,
+): Promise<{ readonly metadata: Metadata; readonly blobs: Blobs; readonly uploads: Uploads }> {
+  const metadata = await Metadata.open({ kv, clock, random, telemetry, ...tunables }, { cluster, node, region });
+  const blobs = await Blobs.open({ disk, metadata, clock, random, telemetry });
+  const sessionsPerClientMax = limits.uploadsPerClient;
+  const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry, sessionsPerClientMax });
+  return { metadata, blobs, uploads };
 }
 
 /** A fenced node serves what it has and takes nothing, so it should not be sent new work. */

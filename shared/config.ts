@@ -34,6 +34,7 @@ const LISTEN_DEFAULT = { registry: "127.0.0.1:5000", peer: "127.0.0.1:7000", ops
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 const LOG_LEVEL_DEFAULT = "info";
 const STORAGE_DRIVERS = ["filesystem"] as const;
+const SCRUB_DEFAULT = "16MiB";
 
 const NAME = { pattern: "^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$", maxLength: NODE_NAME_LENGTH_MAX } as const;
 const CLOSED = { additionalProperties: false } as const;
@@ -119,6 +120,12 @@ const SCHEMA = Type.Object(
           driver: Type.Optional(
             Type.Enum([...STORAGE_DRIVERS], { default: "filesystem", description: "Where blobs are kept." }),
           ),
+          scrubPerSecond: Type.Optional(
+            Type.String({
+              default: SCRUB_DEFAULT,
+              description: "How much of the blobs is read and hashed a second, round after round, to find rot.",
+            }),
+          ),
         },
         CLOSED,
       ),
@@ -187,7 +194,7 @@ export type NodeConfig = {
   readonly join: readonly string[];
   readonly routes: ReadonlyMap<NodeId, string>;
   readonly labels: MemberLabels;
-  readonly storage: { readonly driver: (typeof STORAGE_DRIVERS)[number] };
+  readonly storage: { readonly driver: (typeof STORAGE_DRIVERS)[number]; readonly scrubBytesPerSecond: number };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
   readonly limits: {
     readonly connections: number;
@@ -251,6 +258,7 @@ export function writtenConfig(config: NodeConfig): JsonObject {
       ...(capacityBytes === undefined ? {} : { capacity: `${capacityBytes}B` }),
     },
     advertise: { ...(registry === undefined ? {} : { registry }), ...(peer === undefined ? {} : { peer }) },
+    storage: { driver: config.storage.driver, scrubPerSecond: `${config.storage.scrubBytesPerSecond}B` },
   };
 }
 
@@ -459,6 +467,7 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
   const join = readJoin(written.join ?? [], problems);
   const routes = readRoutes(written.routes ?? [], problems);
   const labels = readLabels(written.labels ?? {}, problems);
+  const scrubBytesPerSecond = readPace(written.storage?.scrubPerSecond ?? SCRUB_DEFAULT, problems);
   if (problems.length > 0 || registry === undefined || peer === undefined || ops === undefined) return undefined;
   if (!isNodeId(node) || !isRegion(region) || !isClusterId(cluster)) return undefined;
   return {
@@ -471,7 +480,7 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
     join,
     routes,
     labels,
-    storage: { driver: written.storage?.driver ?? "filesystem" },
+    storage: { driver: written.storage?.driver ?? "filesystem", scrubBytesPerSecond },
     log: { level: written.log?.level ?? LOG_LEVEL_DEFAULT },
     limits: {
       connections: written.limits?.connections ?? CONNECTIONS_MAX,
@@ -481,6 +490,15 @@ function readConfig(written: Static<typeof SCHEMA>, problems: ConfigProblem[]): 
     forceSolo: written.forceSolo ?? false,
     insecure: written.insecure ?? false,
   };
+}
+
+function readPace(text: string, problems: ConfigProblem[]): number {
+  const size = parseSize(text);
+  if (size !== undefined && size > 0) return size;
+  problems.push(
+    problem(["storage", "scrubPerSecond"], `must be a size with its unit, such as 16MiB, not ${told(text)}`),
+  );
+  return 0;
 }
 
 type Listener = keyof NodeConfig["listen"];

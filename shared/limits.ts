@@ -123,6 +123,24 @@ export const JOURNAL_SEGMENT_BYTES = 16 * MIB;
 export const JOURNAL_CHECKPOINT_BYTES_MIN = 64 * MIB;
 /** Of the metadata store's tables, the newest, so much is compared with its sums before a start goes on: a third of a second. */
 export const TABLES_CHECKED_BYTES_MAX = 128 * MIB;
+/** How many blobs are remembered as hashed since the start. One that is not is hashed again before it is shown. */
+export const VERIFIED_BLOBS_MAX = 50_000;
+/** A blob that was hashed longer ago is hashed again before it is shown; the scrubber's round takes as long. */
+export const BLOB_VERIFIED_MS_MAX = 30 * 24 * 60 * 60 * 1000;
+/** A round of the scrubber begins so long after the last one did: five days are left to finish it within 30. */
+export const SCRUB_ROUND_MS = 25 * 24 * 60 * 60 * 1000;
+/** It leaves a start alone for so long, and waits as long when the disk refuses. */
+export const SCRUB_START_MS = 60 * 1000;
+/** What opening a blob counts for, so that many small ones are not read all at once. */
+export const SCRUB_BLOB_COST_BYTES = 16 * KIB;
+/** So much is hashed again at most after a crash. */
+export const SCRUB_SAVE_BYTES = 256 * MIB;
+/** A pause that ends so much too late tells of a busy machine, and is followed by a longer one. */
+export const SCRUB_LATE_MS = 50;
+export const SCRUB_BEHIND_MS = 250;
+/** Between two attempts to fetch blobs that were lost, when no peer has come back meanwhile. */
+export const MEND_RETRY_MS_MIN = 250;
+export const MEND_RETRY_MS_MAX = 60 * 1000;
 /** Turns of the writer that may share one synced batch. */
 export const TURNS_PER_COMMIT_MAX = 256;
 /** Ops kept per origin for cheap catch-up; whoever is further behind is served from the live index. */
@@ -237,6 +255,7 @@ invariant(MANIFEST_BYTES_MAX * 2 < MANIFEST_MEMORY_BYTES_MAX, "the largest manif
 invariant(MEDIUM_BLOB_BYTES_MAX * 8 < BLOB_MEMORY_BYTES_MAX, "a blob of medium size does not push out all others");
 invariant(PEERS_MAX < MEMBERS_MAX, "there is room to remember who left");
 invariant(UPLOAD_SLOTS_EACH_MAX * 2 < UPLOAD_SLOTS_MAX, "one upload leaves room for others");
+invariant(SCRUB_ROUND_MS < BLOB_VERIFIED_MS_MAX, "the scrubber comes round before a blob counts as unverified");
 invariant(PAGE_ENTRIES_DEFAULT <= PAGE_ENTRIES_MAX, "the default page is within the largest");
 // A dot takes at most 16 bytes of a token; format, count and checksum another 6; base64 four characters for three bytes.
 invariant(((CAUSAL_TOKEN_DOTS_MAX * 16 + 6) * 4) / 3 <= CAUSAL_TOKEN_LENGTH_MAX, "the longest token fits its limit");

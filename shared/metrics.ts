@@ -210,6 +210,27 @@ export const METRICS = {
     labels: [],
     buckets: BATCH_ITEMS,
   },
+  meridian_blobs_lost: {
+    type: "gauge",
+    help: "Blobs that were found missing or rotten here, and are being fetched from other nodes.",
+    labels: [],
+  },
+  meridian_blobs_mended_total: {
+    type: "counter",
+    help: "Lost blobs that were fetched from other nodes.",
+    labels: [],
+  },
+  meridian_scrubbed_blobs_total: {
+    type: "counter",
+    help: "Blobs that were hashed on the disk, by what they were: sound or rotten.",
+    labels: ["result"],
+  },
+  meridian_scrubbed_bytes_total: { type: "counter", help: "Bytes of blobs that were hashed on the disk.", labels: [] },
+  meridian_scrub_round_start_seconds: {
+    type: "gauge",
+    help: "When the scrubber's present or last round began, in seconds since 1970; 0 when there was none.",
+    labels: [],
+  },
   meridian_journal_checkpoints_total: {
     type: "counter",
     help: "Times the journal was shortened to the rows there are.",

@@ -15,7 +15,7 @@ function slices(): Int32Array {
     let crc = value;
     for (let slice = 0; slice < SLICES; slice += 1) {
       // One more byte of zeros goes by with each further table.
-      for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? POLYNOMIAL : 0);
+      for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ ((crc & 1) === 1 ? POLYNOMIAL : 0);
       made[slice * BYTE_VALUES + value] = crc;
     }
   }

@@ -1,6 +1,6 @@
 /** The disk port on a folder of the local file system. How files are laid out is told in `blob-folders.ts`. */
-import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readdir, rm, statfs } from "node:fs/promises";
+import { type BigIntStats, constants, type Stats } from "node:fs";
+import { type FileHandle, lstat, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Digest } from "../../shared/digest.ts";
@@ -63,7 +63,7 @@ export class FileDisk implements Disk {
   readonly open = async (digest: Digest): Promise<StoredBlob | undefined> => {
     const handle = await openExisting(this.#folders.blobPath(digest), constants.O_RDONLY);
     if (handle === undefined) return undefined;
-    const { size } = await handle.stat();
+    const found = await handle.stat({ bigint: true });
     const file = new SharedFile(handle, this.#pool);
     let isOpen = true;
     const close = async (): Promise<void> => {
@@ -71,7 +71,35 @@ export class FileDisk implements Disk {
       isOpen = false;
       await file.release();
     };
-    return { size, read: (span) => file.read(span), close };
+    return { size: Number(found.size), stamp: stampOf(found), read: (span) => file.read(span), close };
+  };
+
+  readonly stamp = async (digest: Digest): Promise<string | undefined> => {
+    try {
+      return stampOf(await lstat(this.#folders.blobPath(digest), { bigint: true }));
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  };
+
+  readonly blobs = (): AsyncIterable<Digest> => this.#folders.blobs();
+
+  readonly quarantine = async (digest: Digest): Promise<void> => {
+    const [from, to] = [this.#folders.blobPath(digest), this.#folders.quarantinePath(digest)];
+    try {
+      await changingDisk("putting a blob aside", async () => await rename(from, to));
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      throw error;
+    }
+    await syncFolder(this.#folders.quarantine);
+    await syncFolder(this.#folders.folderOf(digest));
+  };
+
+  readonly release = async (digest: Digest): Promise<void> => {
+    const path = this.#folders.quarantinePath(digest);
+    await changingDisk("freeing what was put aside", async () => await rm(path, { force: true }));
   };
 
   readonly stat = async (digest: Digest): Promise<number | undefined> => {
@@ -105,6 +133,11 @@ export class FileDisk implements Disk {
     const deps = { folders: this.#folders, slots: this.#slots, lanes: this.#lanes, onEnd };
     return new FileStaging(name, new SharedFile(handle, this.#pool), deps, size);
   }
+}
+
+/** Whoever writes to a file, cuts it or puts another in its place changes one of these. */
+function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino}:${size}:${mtimeNs}:${ctimeNs}`;
 }
 
 async function openExisting(path: string, access: number): Promise<FileHandle | undefined> {

@@ -4,9 +4,9 @@
  * has done nothing all the while.
  *
  * The order of a commit is the order that a power cut can't turn against us: bytes synced, folder made and synced,
- * name in place, name synced. A name is never overwritten unless the file under it has the wrong size.
+ * name in place, name synced. What had the name before goes: these bytes were hashed, and those may have rotted.
  */
-import { rename, rm, stat } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 
 import type { Digest, DigestAlgorithm } from "../../shared/digest.ts";
 import { DurabilityError } from "../../shared/disk-errors.ts";
@@ -19,7 +19,6 @@ import { changingDisk } from "./disk-failure.ts";
 import { ReceivedBytes, type ReceivedBytesDeps } from "./received-bytes.ts";
 import type { SharedFile } from "./shared-file.ts";
 import { syncFolder } from "./sync-folder.ts";
-import { codeOf } from "./system-error.ts";
 
 export type FileStagingDeps = ReceivedBytesDeps & { readonly folders: BlobFolders; readonly onEnd: () => void };
 
@@ -184,11 +183,7 @@ export class FileStaging implements Staging {
   }
 
   async #takeName(digest: Digest): Promise<void> {
-    const staged = this.#folders.stagingPath(this.name);
-    const target = this.#folders.blobPath(digest);
-    const present = await sizeOf(target);
-    if (present === this.#size) await rm(staged, { force: true });
-    else await rename(staged, target);
+    await rename(this.#folders.stagingPath(this.name), this.#folders.blobPath(digest));
   }
 
   async #end(): Promise<void> {
@@ -197,14 +192,5 @@ export class FileStaging implements Staging {
     this.#state = "ended";
     this.#onEnd();
     await this.#file.release();
-  }
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
   }
 }

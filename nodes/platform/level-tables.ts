@@ -24,7 +24,9 @@ const TABLE = /^\d+\.(?:ldb|sst)$/;
 
 /** Checks the tables in the folder `place`, the newest first, until `bytesMax` have been read. @returns the name of a damaged one. */
 export async function findDamagedTable(place: string, bytesMax: number): Promise<string | undefined> {
-  const names = (await readdir(place)).filter((name) => TABLE.test(name)).toSorted((left, right) => numberOf(right) - numberOf(left));
+  const names = (await readdir(place))
+    .filter((name) => TABLE.test(name))
+    .toSorted((left, right) => numberOf(right) - numberOf(left));
   let left = bytesMax;
   for (const name of names) {
     const { size } = await stat(join(place, name));

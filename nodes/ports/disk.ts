@@ -33,7 +33,8 @@ export type Staging = {
   readonly read: (span: ByteSpan) => AsyncIterable<Uint8Array>;
   /**
    * Makes the bytes durable under `digest` and ends the staging. The caller has verified the digest.
-   * When the blob is there already, its bytes stay and the staged ones go.
+   * When the blob is there already, the staged bytes take its place: they were hashed a moment ago, and nobody knows
+   * what has become of the others. Who reads those goes on.
    */
   readonly commit: (digest: Digest) => Promise<void>;
   /** Ends the staging and frees its space. Discarding what is committed or discarded does nothing. */
@@ -44,6 +45,11 @@ export type Staging = {
 
 export type StoredBlob = {
   readonly size: number;
+  /**
+   * Differs once anybody has written to the bytes through the file system, or put others in their place: what was
+   * hashed under one stamp need not be hashed again under the same. It says nothing of bytes that rot below.
+   */
+  readonly stamp: string;
   /** The whole of it, when it lies in memory already. */
   readonly bytes?: Uint8Array;
   /** Bytes of `span`, in chunks as `Staging.read` gives them. */
@@ -64,6 +70,14 @@ export type Disk = {
   readonly open: (digest: Digest) => Promise<StoredBlob | undefined>;
   /** The size in bytes. */
   readonly stat: (digest: Digest) => Promise<number | undefined>;
+  /** The stamp that `open` would give. */
+  readonly stamp: (digest: Digest) => Promise<string | undefined>;
+  /** Every blob, each once, in the order of their digests. */
+  readonly blobs: () => AsyncIterable<Digest>;
+  /** Takes the bytes from their name, durably, and keeps them for a person to look at, in place of any kept before. */
+  readonly quarantine: (digest: Digest) => Promise<void>;
+  /** Frees what was kept. */
+  readonly release: (digest: Digest) => Promise<void>;
   /** Durable when it resolves. Removing what is not there does nothing. */
   readonly remove: (digest: Digest) => Promise<void>;
   /** Bytes that may still be written. */

@@ -61,6 +61,7 @@ export async function readWhole(blob: StoredBlob): Promise<Uint8Array> {
 export function inMemory(bytes: Uint8Array): StoredBlob {
   return {
     size: bytes.length,
+    stamp: "memory",
     bytes,
     async *read({ start, end }: ByteSpan) {
       for (let at = start; at < end; at += BLOB_READ_CHUNK_BYTES) {

@@ -17,7 +17,9 @@
  *   H                     clock's high water      l repo digest           a blob that was uploaded or mounted
  *   N                     incarnations in use     n node                  what was last heard of a member
  *   C                     counters, state sum     u id                    an upload session
+ *                                                 z digest                a blob that was lost here and is to be fetched
  *   J                     how far the journal is in this store             S  acknowledged rows may be missing
+ *   Z                     where the scrubber stands
  */
 import { type Digest, isDigest } from "../../shared/digest.ts";
 import type { Hlc } from "../../shared/hlc.ts";
@@ -100,6 +102,7 @@ export const CLOCK: Key = text("H");
 export const INCARNATIONS: Key = text("N");
 export const COUNTERS: Key = text("C");
 export const SUSPICION: Key = text("S");
+export const SCRUB: Key = text("Z");
 
 /** As bytes, like every key below the views. */
 export const JOURNAL_MARK: Uint8Array = bytesOf(text("J"));
@@ -172,6 +175,11 @@ export function namedByRow(blob: string, repo: RepositoryName, manifest: Digest)
 
 export function namedBy(blob: string, repo: RepositoryName): KeySpan {
   return under(text("r", blob, repo));
+}
+
+/** Who names `blob`, in whatever repository. */
+export function namers(blob: string): KeySpan {
+  return under(text("r", blob));
 }
 
 export function referrerRow(repo: RepositoryName, subject: string, digest: Digest): Key {
@@ -259,6 +267,20 @@ export function seqOf(key: Uint8Array): number {
 
 export function blobRow(digest: Digest): Key {
   return text("b", digest);
+}
+
+/** The blobs after `after` that are durable here. */
+export function blobs(after: Digest | undefined): KeySpan {
+  const all = under(text("b"));
+  return after === undefined ? all : { from: justAfter(text("b", after)), to: all.to };
+}
+
+export function lostBlobRow(digest: Digest): Key {
+  return text("z", digest);
+}
+
+export function lostBlobs(): KeySpan {
+  return under(text("z"));
 }
 
 export function blobLinkRow(repo: RepositoryName, digest: Digest): Key {

@@ -29,12 +29,15 @@ import {
   decodeMove,
   decodeNumber,
   decodeRepository,
+  decodeScrub,
   decodeTagRow,
   decodeUpload,
   EMPTY_REPOSITORY,
   EMPTY_TAG,
   type MoveRow,
+  NO_SCRUB,
   type RepositoryRow,
+  type ScrubRow,
   type TagRow,
   type UploadRow,
 } from "./rows.ts";
@@ -108,6 +111,34 @@ export class MetadataReader {
   async blobSize(digest: Digest): Promise<number | undefined> {
     const row = await this.view.get(keys.blobRow(digest));
     return row === undefined ? undefined : decodeNumber(row);
+  }
+
+  /** Every blob that is durable here, in the order of their digests. */
+  async *blobs(): AsyncIterable<{ readonly digest: Digest; readonly size: number }> {
+    for await (const { key, value } of this.view.rows(keys.blobs(undefined))) {
+      yield { digest: keys.digestPart(key, 0), size: decodeNumber(value) };
+    }
+  }
+
+  /** The first blob after `digest`, or of all. */
+  async blobAfter(digest: Digest | undefined): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
+    for await (const { key, value } of this.view.rows(keys.blobs(digest), { limit: 1 })) {
+      return { digest: keys.digestPart(key, 0), size: decodeNumber(value) };
+    }
+    return undefined;
+  }
+
+  /** Blobs that were here, and are to be fetched again. */
+  async lostBlobs(): Promise<readonly Digest[]> {
+    const lost: Digest[] = [];
+    for await (const { key } of this.view.rows(keys.lostBlobs())) lost.push(keys.digestPart(key, 0));
+    return lost;
+  }
+
+  /** A repository that names or was given the blob. */
+  async repositoryOfBlob(digest: Digest): Promise<RepositoryName | undefined> {
+    for await (const { key } of this.view.rows(keys.namers(digest), { limit: 1 })) return repositoryPart(key, 1);
+    return undefined;
   }
 
   /** Whether the repository has the blob: uploaded or mounted here, or named by one of its manifests, and not deleted since. */
@@ -207,6 +238,11 @@ export class MetadataReader {
       found.push({ repo, tag, winner, losers });
     }
     return found;
+  }
+
+  async scrub(): Promise<ScrubRow> {
+    const row = await this.view.get(keys.SCRUB);
+    return row === undefined ? NO_SCRUB : decodeScrub(row);
   }
 
   async upload(id: string): Promise<UploadRow | undefined> {

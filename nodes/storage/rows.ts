@@ -206,6 +206,36 @@ export function decodeUpload(bytes: Uint8Array): UploadRow {
   return { id, repo, startedMs: reader.readVarint(), touchedMs: reader.readVarint() };
 }
 
+/** Where the scrubber stands in its round, or stood when the last one was over. */
+export type ScrubRow = {
+  /** When the round began, in wall-clock milliseconds; 0 when there was none. */
+  readonly startedMs: number;
+  /** The last blob that was hashed; `undefined` when no round is under way. */
+  readonly after: Digest | undefined;
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly rotten: number;
+};
+
+export const NO_SCRUB: ScrubRow = { startedMs: 0, after: undefined, blobs: 0, bytes: 0, rotten: 0 };
+
+export function encodeScrub({ startedMs, after, blobs, bytes, rotten }: ScrubRow): Uint8Array {
+  return new ByteWriter()
+    .writeVarint(startedMs)
+    .writeString(after ?? "")
+    .writeVarint(blobs)
+    .writeVarint(bytes)
+    .writeVarint(rotten)
+    .finish();
+}
+
+export function decodeScrub(row: Uint8Array): ScrubRow {
+  const reader = new ByteReader(row);
+  const startedMs = reader.readVarint();
+  const after = readDigest(reader);
+  return { startedMs, after, blobs: reader.readVarint(), bytes: reader.readVarint(), rotten: reader.readVarint() };
+}
+
 export function encodeNumber(value: number): Uint8Array {
   return new ByteWriter().writeVarint(value).finish();
 }

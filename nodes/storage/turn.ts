@@ -12,7 +12,15 @@ import * as keys from "./keys.ts";
 import type { MergeChange } from "./merge-change.ts";
 import { MetadataReader } from "./metadata-reader.ts";
 import type { OpLog } from "./op-log.ts";
-import { decodeHlc, encodeHlc, encodeNumber, encodeUpload, type UploadRow } from "./rows.ts";
+import {
+  decodeHlc,
+  encodeHlc,
+  encodeNumber,
+  encodeScrub,
+  encodeUpload,
+  type ScrubRow,
+  type UploadRow,
+} from "./rows.ts";
 import type { Overlay } from "./view.ts";
 import type { WriteHolds } from "./write-holds.ts";
 
@@ -76,11 +84,26 @@ export class Turn extends MetadataReader {
     this.#deps.rows.put(keys.blobRow(digest), encodeNumber(size));
   }
 
+  /** The blob was here and is not any more: somebody has to fetch it. */
+  loseBlob(digest: Digest): void {
+    this.#deps.rows.delete(keys.blobRow(digest));
+    this.#deps.rows.put(keys.lostBlobRow(digest), new Uint8Array());
+  }
+
+  /** A lost blob is here again, or nobody wants it. */
+  forgetLostBlob(digest: Digest): void {
+    this.#deps.rows.delete(keys.lostBlobRow(digest));
+  }
+
   /** The repository has the blob. If it was deleted there, here or elsewhere, an op brings it back. */
   async linkBlob(repo: RepositoryName, digest: Digest): Promise<void> {
     this.#deps.rows.put(keys.blobLinkRow(repo, digest), new Uint8Array());
     const mark = winnerOf(await this.register({ kind: "blob", repo, digest }));
     if (mark?.value.kind === "removed") await this.set({ kind: "blob", repo, digest }, { kind: "linked" });
+  }
+
+  putScrub(scrub: ScrubRow): void {
+    this.#deps.rows.put(keys.SCRUB, encodeScrub(scrub));
   }
 
   putUpload(upload: UploadRow): void {

@@ -17,7 +17,9 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 const ROWS = 300;
 const PAGE_BYTES = 4_096;
 const ALL = { from: new Uint8Array(), to: Uint8Array.of(0xff, 0xff) };
-const EVERYTHING = new Map(Array.from({ length: ROWS }, (_, row) => [`key ${row}`, valueOf(row)] as const));
+const EVERYTHING: ReadonlyMap<string, string> = new Map(
+  Array.from({ length: ROWS }, (_, row) => [`key ${row}`, valueOf(row)]),
+);
 
 /** Half of it is text that compresses, half is not. */
 function valueOf(row: number): string {
@@ -109,32 +111,35 @@ describe.each(["that was closed", "that was killed"])("a store %s", (ending) => 
     }
   });
 
-  test.each(Object.keys(DAMAGES))("has every row after %s in any one file of the store or the journal", async (kind) => {
-    const names = await filesBelow(pristine);
-    expect(names.length).toBeGreaterThan(4);
-    let rebuilt = 0;
-    for (const [index, name] of names.entries()) {
-      const root = await copy();
-      const bytes = await readFile(join(root, name));
-      const damaged = bytes.length === 0 ? undefined : DAMAGES[kind]?.(bytes, new Prng(`${kind} ${index}`));
-      if (damaged === undefined) continue;
-      await writeFile(join(root, name), damaged);
+  test.each(Object.keys(DAMAGES))(
+    "has every row after %s in any one file of the store or the journal",
+    async (kind) => {
+      const names = await filesBelow(pristine);
+      expect(names.length).toBeGreaterThan(4);
+      let rebuilt = 0;
+      for (const [index, name] of names.entries()) {
+        const root = await copy();
+        const bytes = await readFile(join(root, name));
+        const damaged = bytes.length === 0 ? undefined : DAMAGES[kind]?.(bytes, new Prng(`${kind} ${index}`));
+        if (damaged === undefined) continue;
+        await writeFile(join(root, name), damaged);
 
-      const kv = await openAt(root);
-      const { lost } = kv.report;
-      const rows = new Map(await rowsOf(kv));
-      await kv.close();
+        const kv = await openAt(root);
+        const { lost } = kv.report;
+        const rows = new Map(await rowsOf(kv));
+        await kv.close();
 
-      const isJournalAlone = name.startsWith("journal") && ending === "that was killed";
-      if (!isJournalAlone) expect([lost, rows], name).toEqual([undefined, EVERYTHING]);
-      rows.delete("S");
-      for (const [key, value] of rows) expect(EVERYTHING.get(key), name).toBe(value);
-      if (kv.report.rebuilt === undefined) continue;
-      rebuilt += 1;
-      expect(await readdir(root)).toContain("meta.damaged-today");
-    }
-    expect(rebuilt).toBeGreaterThan(0);
-  });
+        const isJournalAlone = name.startsWith("journal") && ending === "that was killed";
+        if (!isJournalAlone) expect([lost, rows], name).toEqual([undefined, EVERYTHING]);
+        rows.delete("S");
+        for (const [key, value] of rows) expect(EVERYTHING.get(key), name).toBe(value);
+        if (kv.report.rebuilt === undefined) continue;
+        rebuilt += 1;
+        expect(await readdir(root)).toContain("meta.damaged-today");
+      }
+      expect(rebuilt).toBeGreaterThan(0);
+    },
+  );
 
   test("has every row after any one file of it was removed", async () => {
     for (const name of await filesBelow(pristine)) {

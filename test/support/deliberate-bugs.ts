@@ -236,9 +236,9 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
     name: "name a blob before its bytes are durable",
     file: BLOBS,
     correct:
-      "    await this.#makeDurable(staging, digest);\n    await this.#deps.metadata.record(actor, async (turn) => {\n      turn.storeBlob(digest, size);\n      await decide(turn);\n    });\n",
+      "      await this.#makeDurable(staging, digest);\n      await this.#trustWritten(digest, size);\n      const wasLost = this.#lost.has(digest);\n      await this.#deps.metadata.record(actor, async (turn) => {\n        turn.storeBlob(digest, size);\n        if (wasLost) turn.forgetLostBlob(digest);\n        await decide(turn);\n      });\n",
     wrong:
-      "    await this.#deps.metadata.record(actor, async (turn) => {\n      turn.storeBlob(digest, size);\n      await decide(turn);\n    });\n    await this.#makeDurable(staging, digest);\n",
+      "      const wasLost = this.#lost.has(digest);\n      await this.#deps.metadata.record(actor, async (turn) => {\n        turn.storeBlob(digest, size);\n        if (wasLost) turn.forgetLostBlob(digest);\n        await decide(turn);\n      });\n      await this.#makeDurable(staging, digest);\n",
     scenario: "crashes",
   },
   {

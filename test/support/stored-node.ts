@@ -65,6 +65,10 @@ export class StoredNode {
     return this.#running.uploads;
   }
 
+  get timers(): SimTimers {
+    return this.#running.timers;
+  }
+
   /** Of the present start. */
   get telemetry(): SimTelemetry {
     return this.#telemetry;
@@ -77,7 +81,7 @@ export class StoredNode {
     const random = this.world.chanceFor(`random ${this.world.nowMs}`);
     const timers = new SimTimers(this.world);
     const metadata = await Metadata.open({ kv, clock, random, telemetry }, NAME);
-    const blobs = new Blobs({ disk, metadata, clock, random, telemetry });
+    const blobs = await Blobs.open({ disk, metadata, clock, random, telemetry });
     const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry });
     this.#process = { timers, metadata, blobs, uploads };
   }
