@@ -1,44 +1,23 @@
 /**
- * `make sim`: runs seeds, one after the other, and tells what they found. A failure prints the seed, the commit and the
- * one command that plays it again. Exit code 1 when anything was found, 2 when the arguments make no sense.
+ * `make sim`: tells stories, one after the other, and says what they came to. A failure prints what was found, the commit
+ * and the one command that tells it again; with `SHRINK=1` also the smallest story that still fails, as a file. Exit code
+ * 1 when anything was found, 2 when the arguments make no sense.
  */
 import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { type RunOutcome, runSeed } from "./run.ts";
-import { SCENARIOS, type Scenario } from "./settings.ts";
+import { Chronicle } from "./chronicle.ts";
+import { diagramOf } from "./diagram.ts";
+import { type Order, OrderError, type Play, readOrder, USAGE } from "./order.ts";
+import { type RunOutcome, runStory } from "./run.ts";
+import { shrink } from "./shrink.ts";
+import type { Story } from "./story.ts";
+import { parseStory, StoryFileError, storyToText } from "./story-file.ts";
 
 const LINES_TOLD = 60;
-
-type Order = {
-  readonly seed: number;
-  readonly count: number;
-  readonly ticks: number;
-  readonly scenario: Scenario;
-  readonly isTwice: boolean;
-  /** Ends with the first seed that fails. */
-  readonly isFirst: boolean;
-  readonly isVerbose: boolean;
-};
-
-function readOrder(): Order | undefined {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: "string", default: "1" },
-      count: { type: "string", default: "1" },
-      ticks: { type: "string", default: "60" },
-      scenario: { type: "string", default: "swarm" },
-      first: { type: "boolean", default: false },
-      twice: { type: "boolean", default: false },
-      verbose: { type: "boolean", default: false },
-    },
-  });
-  const scenario = SCENARIOS.find((name) => name === values.scenario);
-  const [seed, count, ticks] = [Number(values.seed), Number(values.count), Number(values.ticks)];
-  const areNumbers = Number.isSafeInteger(seed) && Number.isSafeInteger(count) && Number.isSafeInteger(ticks);
-  if (scenario === undefined || !areNumbers || count < 1 || ticks < 1) return undefined;
-  return { seed, count, ticks, scenario, isTwice: values.twice, isFirst: values.first, isVerbose: values.verbose };
-}
+/** Runs that making a story smaller may take. */
+const TRIES_MAX = 400;
 
 function commit(): string {
   try {
@@ -49,66 +28,106 @@ function commit(): string {
   }
 }
 
-async function play(order: Order, seed: number): Promise<RunOutcome> {
-  const options = { seed, scenario: order.scenario, safetyMs: order.ticks * 1000 };
-  const outcome = await runSeed(options);
-  if (!order.isTwice) return outcome;
-  const again = await runSeed(options);
+/** @throws {StoryFileError} */
+function storyOf(play: Play): Story {
+  return "file" in play ? parseStory(readFileSync(play.file, "utf8")) : play.tell();
+}
+
+async function tell(story: Story, { isTwice, svg }: Order): Promise<RunOutcome> {
+  const chronicle = svg === undefined ? undefined : new Chronicle();
+  const outcome = await runStory(story, chronicle);
+  if (svg !== undefined && chronicle !== undefined) writeFileSync(svg, diagramOf(story, chronicle, outcome));
+  if (!isTwice) return outcome;
+  const again = await runStory(story);
   if (again.traceHash === outcome.traceHash) return outcome;
   const at = outcome.lines.findIndex((line, index) => line !== again.lines[index]);
   const what = `the second run was another, from line ${at}: ${outcome.lines[at]} | ${again.lines[at]}`;
   return { ...outcome, findings: [...outcome.findings, { invariant: "I26 determinism", what }] };
 }
 
-function tell(outcome: RunOutcome, { ticks, scenario, isVerbose }: Order): void {
-  const { story, findings, lines } = outcome;
-  const { seed, settings } = story;
-  console.log(`seed ${seed}: FAILED with ${findings.length} findings, at commit ${commit()}`);
+function complain({ name, again }: Play, { story, findings, lines }: RunOutcome, { isVerbose }: Order): void {
+  console.log(`${name}: FAILED with ${findings.length} findings, at commit ${commit()}`);
   for (const { invariant, what } of findings) console.log(`  ${invariant}: ${what}`);
-  console.log(`  settings: ${JSON.stringify(settings)}`);
+  console.log(`  settings: ${JSON.stringify(story.settings)}`);
   for (const line of isVerbose ? lines : lines.slice(-LINES_TOLD)) console.log(`  ${line}`);
-  console.log(`  play it again: make sim SEED=${seed} TICKS=${ticks} SCENARIO=${scenario} VERBOSE=1`);
+  console.log(`  play it again: make sim ${again} VERBOSE=1`);
 }
 
-async function main(): Promise<number> {
-  const order = readOrder();
-  if (order === undefined) {
-    console.error(`usage: make sim SEED=n COUNT=n TICKS=seconds SCENARIO=${SCENARIOS.join("|")} [TWICE=1] [VERBOSE=1]`);
-    return 2;
-  }
-  const startedMs = performance.now();
-  const failed: number[] = [];
-  const agreed: number[] = [];
-  let virtualMs = 0;
-  let ops = 0;
-  const requests = new Map<string, number>();
-  for (let seed = order.seed; seed < order.seed + order.count; seed += 1) {
-    if (order.isFirst && failed.length > 0) break;
-    const outcome = await play(order, seed);
-    virtualMs += outcome.virtualMs;
-    ops += outcome.ops;
-    if (outcome.agreedAfterMs !== undefined) agreed.push(outcome.agreedAfterMs);
-    for (const [how, times] of Object.entries(outcome.requests)) requests.set(how, (requests.get(how) ?? 0) + times);
-    if (outcome.findings.length > 0) {
-      failed.push(seed);
-      tell(outcome, order);
-    } else if (order.isVerbose) for (const line of outcome.lines) console.log(line);
-  }
-  const tookS = (performance.now() - startedMs) / 1000;
+async function makeSmall({ name }: Play, story: Story, out: string): Promise<void> {
+  const small = await shrink(
+    story,
+    async (smaller) => {
+      const { findings, foundAtMs } = await runStory(smaller);
+      const [finding] = findings;
+      return finding === undefined || foundAtMs === undefined ? undefined : { finding, atMs: foundAtMs };
+    },
+    { triesMax: TRIES_MAX },
+  );
+  if (small === undefined) return;
+  const { settings, faults, work } = small.story;
+  mkdirSync(out, { recursive: true });
+  const file = path.join(out, `${name.replaceAll(/[^a-z0-9]+/g, "-")}.json`);
+  writeFileSync(file, storyToText(small.story, small.finding, commit()));
+  console.log(
+    `  smallest after ${small.tries} runs: ${settings.places.length} nodes, ${faults.length} faults, ` +
+      `${work.length} requests in ${settings.safetyMs} ms: ${small.finding.invariant}: ${small.finding.what}`,
+  );
+  console.log(`  tell it: make sim REPLAY=${file}`);
+}
+
+type Sums = { virtualMs: number; ops: number; readonly agreed: number[]; readonly requests: Map<string, number> };
+
+function add(sums: Sums, { virtualMs, ops, agreedAfterMs, requests }: RunOutcome): void {
+  sums.virtualMs += virtualMs;
+  sums.ops += ops;
+  if (agreedAfterMs !== undefined) sums.agreed.push(agreedAfterMs);
+  for (const [how, times] of Object.entries(requests)) sums.requests.set(how, (sums.requests.get(how) ?? 0) + times);
+}
+
+function summarise({ virtualMs, ops, agreed, requests }: Sums, tookMs: number): void {
   const { user, system } = process.cpuUsage();
   const speed = Math.round((virtualMs * 1000) / (user + system));
   agreed.sort((left, right) => left - right);
-  console.log(`${order.count} seeds, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(" ")}` : ""}`);
   console.log(
-    `${Math.round(virtualMs / 1000)} virtual s in ${tookS.toFixed(1)} s (${speed} per s of processor), ${ops} ops; agreed after ` +
+    `${Math.round(virtualMs / 1000)} virtual s in ${(tookMs / 1000).toFixed(1)} s (${speed} per s of processor), ${ops} ops; agreed after ` +
       `${msOf(agreed[agreed.length >> 1])} in the median, ${msOf(agreed.at(-1))} at most`,
   );
   console.log([...requests].map(([how, times]) => `${how} ${times}`).join(", "));
-  return failed.length > 0 ? 1 : 0;
 }
 
 function msOf(duration: number | undefined): string {
   return duration === undefined ? "-" : `${Math.round(duration)} ms`;
 }
 
-process.exitCode = await main();
+async function main(): Promise<number> {
+  const order = readOrder(process.argv.slice(2));
+  const startedMs = performance.now();
+  const failed: string[] = [];
+  const sums: Sums = { virtualMs: 0, ops: 0, agreed: [], requests: new Map() };
+  for (const play of order.plays) {
+    if (order.isFirst && failed.length > 0) break;
+    const outcome = await tell(storyOf(play), order);
+    add(sums, outcome);
+    if (outcome.findings.length > 0) {
+      failed.push(play.name);
+      complain(play, outcome, order);
+      if (order.isShrunk) await makeSmall(play, outcome.story, order.out);
+    } else if (order.isVerbose) for (const line of outcome.lines) console.log(line);
+  }
+  const isOfSeeds = order.plays[0]?.name.startsWith("seed ") === true;
+  const names = failed.map((name) => name.replace("seed ", "")).join(isOfSeeds ? " " : ", ");
+  const what = isOfSeeds ? "seeds" : "stories";
+  console.log(`${order.plays.length} ${what}, ${failed.length} failed${failed.length > 0 ? `: ${names}` : ""}`);
+  summarise(sums, performance.now() - startedMs);
+  return failed.length > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (cause) {
+  const isReadersFault = cause instanceof StoryFileError || (cause instanceof Error && "code" in cause);
+  if (cause instanceof OrderError) console.error(`${cause.message}\n${USAGE}`);
+  else if (isReadersFault) console.error(cause instanceof Error ? cause.message : cause);
+  else throw cause;
+  process.exitCode = 2;
+}

@@ -18,6 +18,7 @@ import { Durability } from "./checkers/durability.ts";
 import { type Finding, Findings } from "./checkers/findings.ts";
 import { Honesty } from "./checkers/honesty.ts";
 import { Sessions } from "./checkers/sessions.ts";
+import type { Chronicle } from "./chronicle.ts";
 import { Faults } from "./faults.ts";
 import type { Line } from "./lines.ts";
 import { type HostDeps, type HostImage, NodeHost, ProcessGoneError, type Started } from "./node-host.ts";
@@ -25,7 +26,7 @@ import { Oracle } from "./oracle.ts";
 import { latencyMsBetween } from "./regions.ts";
 import type { Place } from "./settings.ts";
 import { SimNetwork } from "./sim-network.ts";
-import { type Drawing, drawStory, type Story } from "./story.ts";
+import type { Story } from "./story.ts";
 import { Trace } from "./trace.ts";
 import { Workload, type WorkloadCounts } from "./workload.ts";
 import { World } from "./world.ts";
@@ -55,16 +56,13 @@ export type RunOutcome = {
   readonly requests: WorkloadCounts;
   /** How long after the healing and the last write all nodes agreed, to a quarter of a second; `undefined` when they did not. */
   readonly agreedAfterMs: number | undefined;
+  /** When the first finding was made, since the world began. */
+  readonly foundAtMs: number | undefined;
 };
 
-/** @see runStory */
-export async function runSeed(drawing: Drawing): Promise<RunOutcome> {
-  return await runStory(drawStory(drawing));
-}
-
-/** Never rejects over what the nodes do: whatever goes wrong in them is a finding. */
-export async function runStory(story: Story): Promise<RunOutcome> {
-  const run = new Run(story);
+/** Never rejects over what the nodes do: whatever goes wrong in them is a finding. `chronicle` is told what a picture needs. */
+export async function runStory(story: Story, chronicle?: Chronicle): Promise<RunOutcome> {
+  const run = new Run(story, chronicle);
   const onRejection = (cause: unknown): void => run.mistake("a rejection that nobody heard", cause);
   process.on("unhandledRejection", onRejection);
   try {
@@ -78,6 +76,8 @@ class Run {
   readonly #story: Story;
   readonly #world: World;
   readonly #trace: Trace;
+  readonly #note: (subject: string, event: string) => void;
+  #foundAtMs: number | undefined;
   readonly #network: SimNetwork;
   readonly #oracle = new Oracle();
   readonly #findings: Findings;
@@ -97,15 +97,22 @@ class Run {
   /** What clients had begun when they were told to leave. */
   #unfinished: Promise<unknown> = Promise.resolve();
 
-  constructor(story: Story) {
+  constructor(story: Story, chronicle: Chronicle | undefined) {
     this.#story = story;
     const { settings } = story;
     const world = new World(story.seed);
     this.#world = world;
     this.#trace = new Trace(() => world.nowMs);
-    const { note } = this.#trace;
-    this.#network = new SimNetwork(world);
-    const findings = new Findings(({ invariant, what }) => note("FOUND", `${invariant}: ${what}`));
+    const note = (subject: string, event: string): void => {
+      this.#trace.note(subject, event);
+      chronicle?.note({ atMs: world.nowMs, subject, event });
+    };
+    this.#note = note;
+    this.#network = new SimNetwork(world, chronicle?.carried);
+    const findings = new Findings(({ invariant, what }) => {
+      this.#foundAtMs ??= world.nowMs;
+      note("FOUND", `${invariant}: ${what}`);
+    });
     this.#findings = findings;
     const durability = new Durability(this.#oracle, findings);
     this.#durability = durability;
@@ -129,7 +136,8 @@ class Run {
     const hosts = [...this.#hosts.values()];
     const sessions = new Sessions(this.#oracle, findings);
     this.#sessions = sessions;
-    this.#workload = new Workload({ world, hosts, settings, note, durability, sessions, findings });
+    const look = async (host: NodeHost): Promise<void> => await this.#look(host);
+    this.#workload = new Workload({ world, hosts, settings, note, durability, sessions, findings, look });
     this.#honesty = new Honesty(this.#oracle, findings);
     const isLost = (digest: Digest): boolean => this.#hasLost && !hosts.some((host) => host.holdsBlob(digest));
     this.#convergence = new Convergence({ world, hosts, oracle: this.#oracle, findings, isLost });
@@ -154,7 +162,7 @@ class Run {
       this.mistake("the run came to no end", cause);
     }
     const virtualMs = this.#world.nowMs;
-    this.#trace.note("run", `ended after ${this.#world.pending} pending, ${this.#oracle.stateHash()}`);
+    this.#note("run", `ended after ${this.#world.pending} pending, ${this.#oracle.stateHash()}`);
     return {
       story: this.#story,
       findings: this.#findings.all,
@@ -164,6 +172,7 @@ class Run {
       ops: this.#oracle.size,
       requests: this.#workload.counts,
       agreedAfterMs,
+      foundAtMs: this.#foundAtMs,
     };
   }
 
@@ -179,7 +188,7 @@ class Run {
       world,
       network: this.#network,
       hosts: this.#hosts,
-      note: this.#trace.note,
+      note: this.#note,
       mend: (pair) => this.#mend(pair),
       onFailure: (what, cause) => this.mistake(what, cause),
       copyOf: (host, image) => this.#copyOf(host, image),
@@ -207,7 +216,7 @@ class Run {
     this.#durability.lost();
     this.#sessions.lost(host.name);
     this.#lastChangeMs = this.#world.nowMs;
-    this.#trace.note(host.name, `lost its disk, and everybody ${lost} ops`);
+    this.#note(host.name, `lost its disk, and everybody ${lost} ops`);
   }
 
   #copyOf({ name }: NodeHost, image: HostImage): NodeHost {
@@ -265,7 +274,7 @@ class Run {
 
   /** All faults are over by the plan; what is still down comes back. */
   async #healAll(): Promise<void> {
-    this.#trace.note("run", "everything is healed");
+    this.#note("run", "everything is healed");
     this.#lastChangeMs = this.#world.nowMs;
     for (const [left, right] of this.#pairs()) this.#network.heal(left, right);
     const starting = [...this.#hosts.values()].map(async (host) => {

@@ -9,6 +9,7 @@
 import type { Greeting, PeerAddress, PeerLink, PeerService, Peers } from "../nodes/ports/peers.ts";
 import type { Timer } from "../nodes/ports/timers.ts";
 import type { NodeId } from "../shared/identity.ts";
+import type { Message } from "./chronicle.ts";
 import {
   type Ask,
   cancelled,
@@ -19,7 +20,7 @@ import {
   unreachableError,
   type Ways,
 } from "./sim-call.ts";
-import { type LineQuality, SimLine } from "./sim-line.ts";
+import { type Carry, type LineQuality, SimLine } from "./sim-line.ts";
 import { linkOver, PLANES, type Plane } from "./sim-link.ts";
 import type { World } from "./world.ts";
 
@@ -53,8 +54,12 @@ export class SimNetwork {
   /** Addresses of hosts without power: nobody is there even to refuse, and who calls waits. */
   readonly #silent = new Map<PeerAddress, Set<() => void>>();
 
-  constructor(world: World) {
+  /** Told of each message as it arrives, when somebody wants a picture. */
+  readonly #witness: ((message: Message) => void) | undefined;
+
+  constructor(world: World, witness?: (message: Message) => void) {
     this.#world = world;
+    this.#witness = witness;
   }
 
   /** Answers at the address that `self` advertises. Returns what ends that, and everything that is under way there. */
@@ -218,8 +223,22 @@ export class SimNetwork {
 
   #ways({ link: { self }, plane }: Dialled, listener: Listener): Ways {
     return {
-      there: this.#line(self.node, listener.self.node, plane).carrier(),
-      back: this.#line(listener.self.node, self.node, plane).carrier(),
+      there: this.#carrier(self.node, listener.self.node, plane),
+      back: this.#carrier(listener.self.node, self.node, plane),
+    };
+  }
+
+  #carrier(source: NodeId, target: NodeId, plane: Plane): Carry {
+    const carry = this.#line(source, target, plane).carrier();
+    const witness = this.#witness;
+    if (witness === undefined) return carry;
+    return (deliver, bytes) => {
+      const sentMs = this.#world.nowMs;
+      const arrive = (): void => {
+        witness({ source, target, plane, sentMs, arrivedMs: this.#world.nowMs });
+        deliver();
+      };
+      carry(arrive, bytes);
     };
   }
 

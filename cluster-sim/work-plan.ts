@@ -12,7 +12,8 @@ export type WorkStep = {
   readonly client: string;
   /** Since the safety phase began. */
   readonly atMs: number;
-  readonly kind: WorkKind;
+  /** `look` asks the node nothing: what it shows is judged at that moment. */
+  readonly kind: WorkKind | "look";
   readonly node: NodeId;
   readonly repo: RepositoryName;
   readonly tag: Tag;

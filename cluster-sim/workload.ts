@@ -53,6 +53,8 @@ export type WorkloadDeps = {
   readonly durability: Durability;
   readonly sessions: Sessions;
   readonly findings: Findings;
+  /** Judges what a node shows now. */
+  readonly look: (host: NodeHost) => Promise<void>;
 };
 
 /** How many requests ended how. */
@@ -95,9 +97,10 @@ export class Workload {
 
   async #perform(step: WorkStep): Promise<void> {
     const { client, kind, node, repo, tag, number, ends } = step;
-    const { hosts, note, findings } = this.#deps;
+    const { hosts, note, findings, look } = this.#deps;
     const host = hosts.find(({ name }) => name === node);
     if (host === undefined) return;
+    if (kind === "look") return await look(host);
     const outcome = await this.#request(kind, { ...step, host }, step.skipsKnown);
     this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
     note(client, `${kind} ${repo}:${tag} ${number} at ${node}: ${outcome}`);

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { DELIBERATE_BUGS } from "./support/deliberate-bugs.ts";
 
 const ROOT = new URL("..", import.meta.url);
-const BUGS_MIN = 29;
+const BUGS_MIN = 30;
 
 test("every deliberate bug fits exactly one place of its sources", () => {
   const misfits = DELIBERATE_BUGS.flatMap(({ name, also = [], ...first }) =>
@@ -18,7 +18,7 @@ test("every deliberate bug fits exactly one place of its sources", () => {
   expect(misfits).toEqual([]);
 });
 
-test("there are enough of them, each with a name of its own", () => {
+test("there are at least thirty of them, each with a name of its own", () => {
   expect(new Set(DELIBERATE_BUGS.map(({ name }) => name)).size).toBe(DELIBERATE_BUGS.length);
   expect(DELIBERATE_BUGS.length).toBeGreaterThanOrEqual(BUGS_MIN);
 });

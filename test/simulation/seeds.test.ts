@@ -2,40 +2,15 @@
  * The simulator over a fixed list of seeds, as `make sim` runs it, and the proof that it would notice: mistakes planted
  * into the production code must be found, each within some seeds.
  */
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { DELIBERATE_BUGS } from "../support/deliberate-bugs.ts";
-
-const SIMULATOR = fileURLToPath(new URL("../../cluster-sim/main.ts", import.meta.url));
-const PLANT_BUG = new URL("../support/plant-bug.ts", import.meta.url).href;
+import { simulate } from "../support/simulate.ts";
 
 /** Halves of the fixed list, one a processor. */
 const HALVES = [1, 26] as const;
 const SEEDS_OF_HALF = 25;
 /** A bug must be found within so many seeds, counted from the first. */
 const SEEDS_OF_BUG = 200;
-const RUN_MS_MAX = 240_000;
-
-type Simulated = { readonly code: number | null; readonly told: string };
-
-/** Runs the simulator in a process of its own, with a bug planted when one is named. */
-async function simulate(args: readonly string[], bug?: string): Promise<Simulated> {
-  const planting = bug === undefined ? [] : ["--import", PLANT_BUG];
-  const child = spawn(process.execPath, [...planting, SIMULATOR, ...args], {
-    env: { ...process.env, ...(bug === undefined ? {} : { MERIDIAN_BUG: bug }) },
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: RUN_MS_MAX,
-  });
-  const told: string[] = [];
-  child.stdout.on("data", (chunk: Buffer) => told.push(chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => told.push(chunk.toString()));
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.on("error", reject);
-  child.on("close", resolve);
-  return { code: await promise, told: told.join("") };
-}
-
 describe("whole nodes under faults", () => {
   test.concurrent.for(HALVES)(
     "keep every promise, and agree once everything is healed: 25 seeds from %i",
@@ -60,8 +35,8 @@ describe("a mistake in the production code is found", () => {
     const hunt = ["--count", `${SEEDS_OF_BUG}`, "--ticks", "12", "--scenario", scenario, "--first"];
     const { code, told } = await simulate(hunt, name);
 
-    expectHere(told).toMatch(/^seed \d+: FAILED with \d+ findings, at commit \S+$/m);
-    expectHere(told).toMatch(/^ {2}play it again: make sim SEED=\d+ TICKS=12 SCENARIO=\w+ VERBOSE=1$/m);
+    expectHere(told).toMatch(/^(?:seed|story) \d+.*: FAILED with \d+ findings, at commit \S+$/m);
+    expectHere(told).toMatch(/^ {2}play it again: make sim (?:SEED=\d+ TICKS=12 )?SCENARIO=[\w-]+ VERBOSE=1$/m);
     expectHere(code).toBe(1);
   });
 

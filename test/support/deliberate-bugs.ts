@@ -18,7 +18,7 @@ export type DeliberateBug = SourceChange & {
   /** Further changes, where several lines of defence hold the same promise and all have to fall. */
   readonly also?: readonly SourceChange[];
   /** What the simulator plays to find it, where a swarm of any faults would take long. */
-  readonly scenario?: Scenario;
+  readonly scenario?: Scenario | `story-${number}`;
 };
 
 const METADATA = "nodes/storage/metadata.ts";
@@ -28,6 +28,10 @@ const READER = "nodes/storage/metadata-reader.ts";
 const REPLICATION = "nodes/protocol/replication.ts";
 const REGISTER = "shared/register.ts";
 const PUBLISH = "nodes/cluster/publish.ts";
+const AWAIT_VERSION = "nodes/registry/await-version.ts";
+const TRANSFER = "nodes/cluster/blob-transfer.ts";
+const BLOB_FETCH = "nodes/protocol/blob-fetch.ts";
+const GROWING = "nodes/cluster/growing-blob.ts";
 const TURN = "nodes/storage/turn.ts";
 const BLOBS = "nodes/storage/blobs.ts";
 
@@ -253,5 +257,88 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
     correct: "    else await this.#stopCounting(repo, digest);\n",
     wrong: "",
     scenario: "deletes",
+  },
+  {
+    name: "trust a short blob",
+    file: BLOB_FETCH,
+    correct: 'if (this.#received !== this.#size) return this.#exclude(node, "too-short", nowMs);',
+    wrong: "",
+    also: [
+      {
+        file: TRANSFER,
+        correct: "isRight: actual === this.#digest }",
+        wrong: "isRight: actual !== undefined }",
+      },
+      {
+        file: BLOBS,
+        correct: "(await staging.digest(algorithmOf(digest))) === digest",
+        wrong: "staging.size() >= 0 || algorithmOf(digest) === undefined",
+      },
+    ],
+    scenario: "story-76",
+  },
+  {
+    name: "serve bytes before they are verified",
+    file: GROWING,
+    correct: "Math.min(this.#readable, span.end - HELD_BACK_BYTES) : at;",
+    wrong: "Math.min(this.#readable, span.end) : at;",
+    also: [{ file: GROWING, correct: "    while (true) {\n", wrong: "    while (at < span.end) {\n" }],
+    scenario: "story-76",
+  },
+  {
+    name: "keep bytes that are not what their digest says",
+    file: TRANSFER,
+    correct: "isRight: actual === this.#digest }",
+    wrong: "isRight: actual !== undefined }",
+    also: [
+      {
+        file: BLOBS,
+        correct: "(await staging.digest(algorithmOf(digest))) === digest",
+        wrong: "staging.size() >= 0 || algorithmOf(digest) === undefined",
+      },
+    ],
+    scenario: "story-76",
+  },
+  {
+    name: "keep a large manifest without a look at its bytes",
+    file: "nodes/cluster/fetch-content.ts",
+    correct: "if (digestOf(bytes, algorithmOf(digest)) !== digest) {",
+    wrong: "if (digestOf(bytes, algorithmOf(digest)) === undefined) {",
+    also: [
+      {
+        file: MERGE,
+        correct: "if (digestOf(bytes, algorithmOf(digest)) !== digest) throw",
+        wrong: "if (digestOf(bytes, algorithmOf(digest)) === undefined) throw",
+      },
+    ],
+    scenario: "story-76",
+  },
+  {
+    name: "answer a read without waiting for what its client has seen",
+    file: AWAIT_VERSION,
+    correct: "    if (await isHere()) return;\n",
+    wrong: "    if (dots.length > 0 || (await isHere())) return;\n",
+    scenario: "story-60",
+  },
+  {
+    name: "let a read wait for the op alone, and not for the manifest behind it",
+    file: AWAIT_VERSION,
+    correct: "tag === undefined || !(await metadata.reader.isBehind(tag.repo, tag.tag))",
+    wrong: "tag === undefined || tag.tag.length > 0",
+    scenario: "story-61",
+  },
+  {
+    name: "forget the dots beyond the head (R2)",
+    file: OP_LOG,
+    correct: "for (const dot of own) vector.add(dot);",
+    wrong: "for (const dot of own) if (dot.seq === row.upto + 1) vector.add(dot);",
+    scenario: "story-68",
+  },
+  {
+    name: "advance the vector with each live register, not at the session's end (R1)",
+    file: OP_LOG,
+    correct: "for (const dot of own) vector.add(dot);",
+    wrong: "for (const dot of own) vector.advance(dot.origin, dot.seq);",
+    scenario: "story-44",
   },
 ];
