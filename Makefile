@@ -20,7 +20,7 @@ BIN := node_modules/.bin
 INSTALLED := node_modules/.installed
 VITEST := $(BIN)/vitest run --config test/vitest.config.ts
 
-.PHONY: help setup run demo test check unit sim e2e containers bench fuzz proto image console clean
+.PHONY: help setup run demo test check unit sim e2e containers bench fuzz torture proto image console clean
 .PHONY: check-types check-lint check-format check-dead check-tidy
 
 help: ## list the targets
@@ -62,6 +62,9 @@ bench: setup ## compare with docker-registry and PEERS="name=http://host:port â€
 fuzz: setup ## fuzz every parser, guided by coverage: SECONDS=n TARGET=name SEED=n KEEP=1 INPUT=file
 	@node test/fuzz/main.ts --seconds $(or $(SECONDS),5) --seed $(or $(SEED),1) $(if $(TARGET),--target $(TARGET)) \
 		$(if $(filter 1,$(KEEP)),--keep) $(if $(INPUT),--input $(INPUT))
+
+torture: setup ## cut the power of a node, fill, fail and rot its disk for long, as root on Linux: HOURS=n SEED=text
+	@node test/torture/main.ts --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED))
 
 proto: setup ## generate the types of proto/gen from the .proto files
 	@rm -rf proto/gen
