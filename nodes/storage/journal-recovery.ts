@@ -9,7 +9,7 @@
  * Three things can be wrong with the journal. A torn end is none of them: nobody was told of that batch. (1) A batch
  * is damaged that the store had flushed: nothing is lost, and the journal begins anew with a checkpoint. (2) The
  * journal ends before what the store has flushed: the same. (3) A batch is damaged, or missing, that the store may not
- * have: all others are kept, and the store is *suspect*: a node must not write under its old name on such a store,
+ * have: what the store shows is kept, and the store is *suspect*: a node must not write under its old name on such a store,
  * because it may have forgotten what it has told others.
  */
 import type { JournalFiles } from "../ports/journal-files.ts";
@@ -51,6 +51,9 @@ export type Recovered = {
   readonly report: RecoveryReport;
 };
 
+type Written = Pick<RowStore, "write">;
+const NOWHERE: Written = { write: async () => await Promise.resolve() };
+
 type Opened = JournalPart & { readonly id: Uint8Array | undefined; readonly link: Uint8Array };
 
 /** `newId` names the journal when there is none, or none that can be continued. */
@@ -66,11 +69,13 @@ export async function recoverStore(files: JournalFiles, place: RowStorePlace, ne
   const tail = new Tail(files, parts, id);
   const why = whyRebuild(opened, mark, tail);
   const store = opened !== undefined && (why === undefined || (await isEmpty(opened))) ? opened : await place.replace();
-  if (why === undefined && mark !== undefined) await tail.replay(store, mark.flushed);
-  else await tail.rebuild(store);
+  const believed = why === undefined ? mark : undefined;
+  const gap = believed === undefined ? undefined : await gapBehind(believed, new Tail(files, parts, id));
+  if (believed === undefined) await tail.rebuild(store);
+  else await tail.replay(store, gap === undefined ? believed.flushed : believed.applied);
   await tail.cutTorn();
 
-  const { end, lost, damage } = tail.outcome(why === undefined ? mark : undefined);
+  const { end, damage, lost = gap } = tail.outcome(believed);
   const beginsAnew = lost !== undefined || damage !== undefined;
   return {
     store,
@@ -82,6 +87,16 @@ export async function recoverStore(files: JournalFiles, place: RowStorePlace, ne
     isMarked: why === undefined && !beginsAnew,
     report: { replayed: tail.replayed, rebuilt: why, lost, journalDamage: lost === undefined ? damage : undefined },
   };
+}
+
+/**
+ * What is wrong with the batches that would be written again, found out before one of them is. The store has most likely all
+ * of them, and to write those before the gap would set back rows whose last writer is in it: what was deleted would
+ * return. So with a gap only what the store has never seen is written.
+ */
+async function gapBehind(mark: JournalMark, rehearsal: Tail): Promise<string | undefined> {
+  await rehearsal.replay(NOWHERE, mark.flushed);
+  return rehearsal.outcome(mark).lost;
 }
 
 /** A store without a journal: a new node, or one whose journal somebody has removed. */
@@ -195,14 +210,14 @@ class Tail {
     return this.#torn?.name === name ? this.#torn.at : undefined;
   }
 
-  async rebuild(store: RowStore): Promise<void> {
+  async rebuild(store: Written): Promise<void> {
     if (this.#checkpoint !== undefined) await this.#loadCheckpoint(store, this.#checkpoint);
     else if (this.#segments[0]?.number !== 1) this.#lost = "the first batches of the journal are missing";
     await this.replay(store, this.#checkpoint?.number ?? 0);
   }
 
   /** Writes to `store` every batch after `from`. */
-  async replay(store: RowStore, from: number): Promise<void> {
+  async replay(store: Written, from: number): Promise<void> {
     this.#from = from;
     this.#seq = from;
     this.#read = this.#checkpoint?.number ?? 0;
@@ -235,7 +250,7 @@ class Tail {
     return { end, lost: this.#lost ?? (isInStore ? undefined : missing), damage: missing };
   }
 
-  async #loadCheckpoint(store: RowStore, { name }: Opened): Promise<void> {
+  async #loadCheckpoint(store: Written, { name }: Opened): Promise<void> {
     let isWhole = false;
     for await (const found of readRecords(this.#files.read(name), this.id)) {
       if (found.kind !== "record" || !found.isLinked) {
@@ -248,7 +263,7 @@ class Tail {
     if (!isWhole) this.#lost ??= `${name} is cut short`;
   }
 
-  async #readSegment(store: RowStore, { name, number, size }: Opened, isLast: boolean): Promise<void> {
+  async #readSegment(store: Written, { name, number, size }: Opened, isLast: boolean): Promise<void> {
     if (number > this.#seq + 1) this.#miss(number - 1, `the batches before ${name} are in no file`);
     // A segment that begins before the first batch that is wanted is read for its links until there.
     let next = number;
@@ -289,7 +304,7 @@ class Tail {
     this.#link = link;
   }
 
-  async #write(store: RowStore, writes: readonly KvWrite[]): Promise<void> {
+  async #write(store: Written, writes: readonly KvWrite[]): Promise<void> {
     await store.write(writes);
     this.replayed += 1;
   }

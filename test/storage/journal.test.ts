@@ -178,6 +178,27 @@ describe("damage in the journal", () => {
     expect(Buffer.from(unseal(suspicion, sealed ?? new Uint8Array())).toString()).toContain("is damaged at byte");
   });
 
+  test("in what a killed node's store has all the same sets no row of it back", async () => {
+    for (const spoil of ["flip", "cut"] as const) {
+      const store = await storeOf(2);
+      await store.put({ tag: "old" });
+      await store.put({ tag: "new" });
+      await store.end("crash");
+      const at = placeOf(store, SEGMENT, "new");
+      if (spoil === "flip") flipBit(store, SEGMENT, at);
+      else await store.files.truncate(SEGMENT, at);
+
+      await store.open();
+
+      expect(store.kv.report.lost).toBeDefined();
+      expect(await store.contents()).toEqual({ ...pairs(1, 2), tag: "new" });
+      await store.put({ tag: "newest" });
+      await store.end("crash");
+      await store.open();
+      expect(await store.contents()).toEqual({ ...pairs(1, 2), tag: "newest" });
+    }
+  });
+
   test("is also a whole batch with the right number and sums that does not follow the one before it", async () => {
     const [store, other] = [await storeOf(3), new JournaledStore({ segmentBytes: 1_000_000 })];
     await other.open();

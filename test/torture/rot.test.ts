@@ -7,6 +7,7 @@ import type { Injection } from "../support/torture/rot.ts";
 
 const SEED = "rot";
 const BLOBS = 120;
+const METADATA = 96;
 
 const isPossible = requirements.linux().available && requirements.root().available && requirements.mounts().available;
 
@@ -22,5 +23,16 @@ describe.skipIf(!isPossible)("a node whose disk rots", () => {
     expect(dishonest(injections), `seed ${SEED}`).toEqual([]);
     expect(injections).toHaveLength(BLOBS);
     expect(injections.filter(({ outcome }) => outcome === "refused").length).toBeGreaterThan(BLOBS / 2);
+  });
+
+  test(`has all it acknowledged after each of ${METADATA} injections into its store and its journal, or says what it can't have`, async () => {
+    const { injections } = await inArena.rot({ seed: SEED, metadataInjections: METADATA });
+
+    expect(dishonest(injections), `seed ${SEED}`).toEqual([]);
+    expect(injections).toHaveLength(METADATA);
+    const journal = injections.filter(({ file }) => file.startsWith("data/journal/"));
+    expect(journal.map(({ outcome, isTold }) => ({ outcome, isTold }))).toEqual(
+      journal.map(() => ({ outcome: "served", isTold: true })),
+    );
   });
 });
