@@ -21,6 +21,11 @@ type Lane = {
 };
 
 const READ_BYTES = 1024 * 1024;
+/**
+ * Measured on Linux 6.18 with ext4: a gibibyte written a mebibyte at a time costs 1.0 to 2.0 s in the kernel, which then
+ * looks for pages that are as large; 64 KiB at a time 0.23 s.
+ */
+const WRITE_BYTES = 64 * 1024;
 
 class WriteThread {
   readonly #slots = new Map<number, Uint8Array>();
@@ -62,7 +67,9 @@ class WriteThread {
     const memory = this.#slots.get(slot);
     invariant(memory !== undefined, "a slot is told of before it is used");
     try {
-      for (let done = 0; done < bytes; ) done += writeSync(lane.fd, memory, done, bytes - done, position + done);
+      for (let done = 0; done < bytes; ) {
+        done += writeSync(lane.fd, memory, done, Math.min(WRITE_BYTES, bytes - done), position + done);
+      }
       const sha256 = hashOf(lane, "sha256");
       // Behind after a resume, or after a rewind to between two checkpoints.
       this.#catchUp(lane, sha256, position);
