@@ -8,7 +8,7 @@
  * that was meant. Reading files and finding line numbers is the loader's; a problem's `path` is what it looks up.
  */
 import { type Static, Type } from "typebox";
-import { Value } from "typebox/value";
+import { Check, Errors } from "typebox/schema";
 
 import { formatHostPort, type HostPort, isLoopbackHost, isWildcardHost, parseHostPort } from "./host-port.ts";
 import { type ClusterId, isClusterId, isNodeId, isRegion, type NodeId, type Region } from "./identity.ts";
@@ -225,7 +225,7 @@ export function parseNodeConfig(value: unknown): ParsedConfig {
   const written = value ?? {};
   const structural = structuralProblems(written, DOCUMENT, []);
   if (structural.length > 0) return { kind: "invalid", problems: structural };
-  invariant(Value.Check(SCHEMA, written), "what has no structural problem fits the schema");
+  invariant(Check(SCHEMA, written), "what has no structural problem fits the schema");
 
   const problems: ConfigProblem[] = [];
   const config = readConfig(written, problems);
@@ -377,7 +377,8 @@ function structuralProblems(value: unknown, schema: JsonObject, path: ConfigPath
 }
 
 function valueProblems(value: unknown, schema: JsonObject, path: ConfigPath): readonly ConfigProblem[] {
-  return Value.Errors(schema, value).map((error) => {
+  const [, errors] = Errors(schema, value);
+  return errors.map((error) => {
     const inside = pathOf(error.instancePath);
     const at = [...path, ...inside];
     switch (error.keyword) {

@@ -6,7 +6,7 @@
  * Lists are told page by page: `next` is the `last` of the page that follows, absent on the last one.
  */
 import { type Static, type TObject, type TSchema, Type } from "typebox";
-import { Value } from "typebox/value";
+import { Check, Errors } from "typebox/schema";
 
 import { RegistryError } from "./errors.ts";
 import { VERIFY_TIMEOUT_MS_DEFAULT, VERIFY_TIMEOUT_MS_MAX, WAIT_MS_MAX } from "./limits.ts";
@@ -230,12 +230,12 @@ export function parseVerifyRequest(value: unknown): VerifyAsked {
 
 /** Whether an answer says what `schema` promises; what it says beyond that is for others. */
 export function isAnswer<Schema extends ApiSchema>(schema: Schema, value: unknown): value is Static<Schema> {
-  return Value.Check(schema, value);
+  return Check(schema, value);
 }
 
 function checked<Schema extends TObject>(schema: Schema, value: unknown): Static<Schema> {
-  if (Value.Check(schema, value)) return value;
-  const [first] = Value.Errors(schema, value);
+  if (Check(schema, value)) return value;
+  const [, [first]] = Errors(schema, value);
   const at = first?.instancePath ?? "";
   const message = `${at === "" ? "the body" : at} ${first?.message ?? "is not what it must be"}`;
   throw new RegistryError("UNSUPPORTED", { at }, { status: 400, message });
