@@ -63,6 +63,11 @@ export class SimRowStore implements RowStorePlace {
     this.#rows = this.#flushed.copy(this.#pause);
   }
 
+  /** One row rots. */
+  async spoil(key: Uint8Array, value: Uint8Array): Promise<void> {
+    await this.#rows.commit([{ kind: "put", key, value }]);
+  }
+
   /** It can't be opened any more. */
   damage(): void {
     this.#isDamaged = true;

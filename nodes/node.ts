@@ -149,7 +149,10 @@ async function openStorage(
   tunables: Tunables,
 ): Promise<{ readonly metadata: Metadata; readonly blobs: Blobs; readonly uploads: Uploads }> {
   const metadata = await Metadata.open({ kv, clock, random, telemetry, ...tunables }, { cluster, node, region });
+  const openedMs = clock.monotonicMs();
   const blobs = await Blobs.open({ disk, metadata, clock, random, telemetry });
+  const tookMs = Math.round(clock.monotonicMs() - openedMs);
+  telemetry.log("info", "blobs were compared with their names", { tookMs, lost: blobs.lost.size });
   const sessionsPerClientMax = limits.uploadsPerClient;
   const uploads = new Uploads({ blobs, disk, metadata, clock, timers, random, telemetry, sessionsPerClientMax });
   return { metadata, blobs, uploads };

@@ -7,7 +7,8 @@
  * docker gives up at once on `UNSUPPORTED` and skopeo pushes another format on `MANIFEST_INVALID`.
  */
 import { REGISTRY_ERRORS, type Refusal, RegistryError, type RegistryErrorCode } from "../../shared/errors.ts";
-import { ERRORS_TOLD_MAX } from "../../shared/limits.ts";
+import { ERRORS_TOLD_MAX, UNAVAILABLE_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
+import { DamagedRowError } from "../storage/envelope.ts";
 import { jsonReply, type Reply } from "./reply.ts";
 
 type Told = { readonly code: RegistryErrorCode; readonly message: string; readonly detail?: unknown };
@@ -15,6 +16,8 @@ type Told = { readonly code: RegistryErrorCode; readonly message: string; readon
 export type ErrorDocument = { readonly errors: readonly Told[] };
 
 export function replyToError(error: unknown): Reply {
+  // It is known, and can't be said now; another node can.
+  if (error instanceof DamagedRowError) return replyToError(cannotRead(error));
   if (!(error instanceof RegistryError)) {
     return jsonReply(500, { errors: [{ code: "UNAVAILABLE", message: "internal error" }] } satisfies ErrorDocument);
   }
@@ -27,6 +30,15 @@ export function replyToError(error: unknown): Reply {
 export function errorDocument(error: RegistryError): ErrorDocument {
   const first = told({ code: error.code, detail: error.detail }, error.message);
   return { errors: [first, ...error.others.slice(0, ERRORS_TOLD_MAX - 1).map((other) => told(other))] };
+}
+
+function cannotRead(cause: DamagedRowError): RegistryError {
+  const retryAfterSeconds = UNAVAILABLE_RETRY_AFTER_SECONDS;
+  return new RegistryError("UNAVAILABLE", undefined, {
+    message: "what this node has stored of it is damaged; use another region",
+    retryAfterSeconds,
+    cause,
+  });
 }
 
 /** Whether the failure is ours to look into. */

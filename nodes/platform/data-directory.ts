@@ -77,8 +77,11 @@ async function openStore(root: string, telemetry: Telemetry): Promise<JournaledK
   try {
     const files = await FileJournal.open(join(root, "journal"));
     const place = levelStoreAt(join(root, "meta"), () => new Date().toISOString().slice(0, 10));
+    const startedMs = performance.now();
     const kv = await JournaledKv.open({ files, place, random: systemRandom, telemetry });
     tellRecovery(root, kv, telemetry);
+    const tookMs = Math.round(performance.now() - startedMs);
+    telemetry.log("info", "the metadata store is open, up to the end of its journal", { tookMs });
     return kv;
   } catch (cause) {
     if (!(cause instanceof StoreInUseError)) throw cause;

@@ -39,6 +39,13 @@ export function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
   return value;
 }
 
+/** Whether `unseal` would open it. */
+export function isSealed(key: Uint8Array, sealed: Uint8Array): boolean {
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  if (bytes.length < HEADER_BYTES || bytes.readUInt8(0) !== VERSION) return false;
+  return bytes.readUInt32BE(1) === checksum(key, bytes.subarray(HEADER_BYTES));
+}
+
 function checksum(key: Uint8Array, value: Uint8Array): number {
   return crc32(value, crc32(key));
 }

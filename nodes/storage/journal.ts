@@ -19,7 +19,8 @@
 import { invariant } from "../../shared/invariant.ts";
 import type { JournalFile, JournalFileEntry, JournalFiles } from "../ports/journal-files.ts";
 import type { KvWrite } from "../ports/kv.ts";
-import { encodeBatch, encodeRecord, encodeStart, linkAfter, type RecordKind } from "./journal-record.ts";
+import { readRecords } from "./journal-reader.ts";
+import { decodeBatch, encodeBatch, encodeRecord, encodeStart, linkAfter, type RecordKind } from "./journal-record.ts";
 
 const NAME = /^(segment|checkpoint)-(\d{16})$/;
 const DRAFT = "checkpoint.new";
@@ -109,6 +110,23 @@ export class Journal {
 
   async close(): Promise<void> {
     await this.endSegment();
+  }
+
+  /** What was last written to `key`, if the journal holds it whole. Reads all of the journal; batches may be appended meanwhile. */
+  async lastWriteTo(key: Uint8Array): Promise<KvWrite | undefined> {
+    let last: KvWrite | undefined;
+    const checkpoint = this.#parts.findLast(({ kind }) => kind === "checkpoint");
+    const parts = checkpoint === undefined ? this.#segments : [checkpoint, ...this.#segments];
+    for (const { name } of parts) {
+      for await (const found of readRecords(this.#files.read(name), this.id)) {
+        if (found.kind !== "record" || found.record.kind === "start") continue;
+        const { seq, writes } = decodeBatch(found.record.payload);
+        // A segment that a checkpoint has replaced in part says nothing newer of what is in the checkpoint.
+        if (found.record.kind === "batch" && seq <= (checkpoint?.number ?? 0)) continue;
+        last = writes.findLast((write) => Buffer.compare(write.key, key) === 0) ?? last;
+      }
+    }
+    return last;
   }
 
   /** Where the journal ends now: what a checkpoint of the rows as they are now has to say. */

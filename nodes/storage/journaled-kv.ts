@@ -6,6 +6,9 @@
  * The store is flushed each time a segment of the journal is full, in the background. After a crash only the batches
  * since then are written again: at most two segments, whatever the size of the store. See `journal-recovery.ts`.
  *
+ * A row that the store gives back otherwise than it was written is looked up in the journal, which takes as long as
+ * reading all of it, and put right. Only where the journal does not know it either does the reader hear of the damage.
+ *
  * A failure of either ends all writing: `Metadata` fences the node, and the next start brings the two together again.
  */
 import { DiskFullError } from "../../shared/disk-errors.ts";
@@ -16,7 +19,7 @@ import type { Kv, KvEntry, KvRange, KvWrite } from "../ports/kv.ts";
 import type { Random } from "../ports/random.ts";
 import type { RowStore, RowStorePlace } from "../ports/row-store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import { DamagedRowError, seal, unseal } from "./envelope.ts";
+import { DamagedRowError, isSealed, seal, unseal } from "./envelope.ts";
 import { Journal } from "./journal.ts";
 import { markWrite } from "./journal-mark.ts";
 import { JOURNAL_ID_BYTES } from "./journal-record.ts";
@@ -28,6 +31,8 @@ export type JournaledKvDeps = {
   readonly place: RowStorePlace;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  /** Whether a value is what was written under the key: `isSealed` where rows are sealed, as all of the metadata's are. */
+  readonly isSound?: (key: Uint8Array, value: Uint8Array) => boolean;
   /** When a segment is full; `JOURNAL_SEGMENT_BYTES` unless a simulation draws another. */
   readonly segmentBytes?: number;
   /** Before this many bytes of batches no checkpoint is begun; `JOURNAL_CHECKPOINT_BYTES_MIN` unless drawn. */
@@ -41,7 +46,10 @@ export class JournaledKv implements Kv {
   readonly #telemetry: Telemetry;
   readonly #segmentBytes: number;
   readonly #checkpointBytesMin: number;
+  readonly #isSound: (key: Uint8Array, value: Uint8Array) => boolean;
   readonly #turns = new OneAtATime();
+  /** Each reads the whole journal. */
+  readonly #recoveries = new OneAtATime();
   /** The last batch that has been written to the store. */
   #applied: number;
   /** The last batch that is durable in the store, with all before it. */
@@ -56,6 +64,7 @@ export class JournaledKv implements Kv {
     this.#store = store;
     this.#journal = new Journal(deps.files, end, parts);
     this.#telemetry = deps.telemetry;
+    this.#isSound = deps.isSound ?? isSealed;
     this.#segmentBytes = deps.segmentBytes ?? JOURNAL_SEGMENT_BYTES;
     this.#checkpointBytesMin = deps.checkpointBytesMin ?? JOURNAL_CHECKPOINT_BYTES_MIN;
     this.#applied = end.seq;
@@ -71,17 +80,54 @@ export class JournaledKv implements Kv {
     return kv;
   }
 
-  readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => await this.#store.get(key);
+  readonly get = async (key: Uint8Array): Promise<Uint8Array | undefined> => {
+    const value = await this.#store.get(key);
+    return value === undefined || this.#isSound(key, value) ? value : await this.#recovered(key, value);
+  };
 
-  readonly getMany = async (keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> =>
-    await this.#store.getMany(keys);
+  readonly getMany = async (keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> => {
+    const values = await this.#store.getMany(keys);
+    return await Promise.all(
+      values.map(async (value, index) => {
+        const key = keys[index] ?? new Uint8Array();
+        return value === undefined || this.#isSound(key, value) ? value : await this.#recovered(key, value);
+      }),
+    );
+  };
 
-  readonly entries = (range: KvRange): AsyncIterable<KvEntry> => {
+  readonly entries = (range: KvRange): AsyncIterable<KvEntry> => this.#mended(this.#rowsIn(range));
+
+  #rowsIn(range: KvRange): AsyncIterable<KvEntry> {
     const isMarkAmong = Buffer.compare(range.from, JOURNAL_MARK) <= 0 && Buffer.compare(JOURNAL_MARK, range.to) < 0;
     if (!isMarkAmong) return this.#store.entries(range);
     const limit = range.limit ?? Number.POSITIVE_INFINITY;
     return withoutMark(this.#store.entries(range.limit === undefined ? range : { ...range, limit: limit + 1 }), limit);
-  };
+  }
+
+  async *#mended(rows: AsyncIterable<KvEntry>): AsyncGenerator<KvEntry, void> {
+    for await (const { key, value } of rows) {
+      const written = this.#isSound(key, value) ? value : await this.#recovered(key, value);
+      if (written !== undefined) yield { key, value: written };
+    }
+  }
+
+  /** What the journal says stands where the store has something else; that itself when the journal does not know. */
+  async #recovered(key: Uint8Array, damaged: Uint8Array): Promise<Uint8Array | undefined> {
+    return await this.#recoveries.run(async () => {
+      const last = await this.#journal.lastWriteTo(key);
+      const value = last?.kind === "put" ? last.value : undefined;
+      const isKnown = last?.kind === "delete" || (value !== undefined && this.#isSound(key, value));
+      this.#telemetry.count("meridian_storage_errors_total", { operation: "read-row" });
+      this.#telemetry.log("error", "a stored row is damaged", { key: Buffer.from(key).toString("latin1"), isKnown });
+      if (!isKnown) return damaged;
+      await this.#turns.run(async () => {
+        const present = await this.#store.get(key);
+        const isAsBefore = present !== undefined && Buffer.compare(present, damaged) === 0;
+        if (isAsBefore && this.#broken === undefined && last !== undefined) await this.#store.write([last]);
+      });
+      return value;
+    });
+  }
 
   readonly commit = async (writes: readonly KvWrite[]): Promise<void> => {
     await this.#turns.run(async () => {

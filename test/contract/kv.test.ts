@@ -24,7 +24,7 @@ async function openJournaled(): Promise<KvUnderTest> {
   const files = await FileJournal.open(join(folder.path, "journal"));
   const place = levelStoreAt(join(folder.path, "meta"), () => "today");
   const open = async (): Promise<Kv> =>
-    await JournaledKv.open({ files, place, random: systemRandom, telemetry: SILENT });
+    await JournaledKv.open({ files, place, random: systemRandom, telemetry: SILENT, isSound: () => true });
   const stores = [await open()];
   return {
     kv: stores[0] ?? (await open()),
@@ -48,6 +48,7 @@ async function openSimulatedJournal(): Promise<KvUnderTest> {
     place,
     random: new Prng("journal"),
     telemetry: SILENT,
+    isSound: () => true,
     segmentBytes: 300,
     checkpointBytesMin: 900,
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { unseal } from "../../nodes/storage/envelope.ts";
+import { DamagedRowError, unseal } from "../../nodes/storage/envelope.ts";
 import { DiskFullError } from "../../shared/disk-errors.ts";
 import { JournaledStore, putOf } from "../support/journaled-store.ts";
 
@@ -267,6 +267,30 @@ describe("damage in the journal", () => {
         } else expect(pairs(1, 2, 3)).toMatchObject(found);
       }
     }
+  });
+});
+
+describe("a row that the store gives back otherwise than it was written", () => {
+  test("is read from the journal, by its key and in a scan, and put right in the store", async () => {
+    const store = await storeOf(3);
+    await store.put({ "key 2": "value 2b" });
+    for (const key of ["key 1", "key 2"]) await store.rows.spoil(Buffer.from(key), Buffer.from("rot"));
+
+    expect(await store.contents()).toEqual({ ...pairs(1, 2, 3), "key 2": "value 2b" });
+    expect(store.telemetry.read("meridian_storage_errors_total", { operation: "read-row" })).toBe(2);
+    expect(await store.contents()).toEqual({ ...pairs(1, 2, 3), "key 2": "value 2b" });
+    expect(store.telemetry.read("meridian_storage_errors_total", { operation: "read-row" })).toBe(2);
+
+    await store.rows.spoil(Buffer.from("key 3"), Buffer.from("rot"));
+    const key = Buffer.from("key 3");
+    expect(Buffer.from(unseal(key, (await store.kv.get(key)) ?? key)).toString()).toBe("value 3");
+  });
+
+  test("is as damaged as it is when the journal does not know it", async () => {
+    const store = await storeOf(1);
+    await store.rows.spoil(Buffer.from("never written"), Buffer.from("rot"));
+
+    await expect(store.contents()).rejects.toThrow(DamagedRowError);
   });
 });
 

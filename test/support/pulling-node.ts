@@ -90,6 +90,10 @@ export class Holder {
     this.#blobs.set(digestOf(blob), sends);
   }
 
+  drop(digest: Digest): void {
+    this.#blobs.delete(digest);
+  }
+
   link(): PeerLink {
     return {
       greet: async (_, signal) => {
@@ -228,6 +232,7 @@ export class PullingNode {
   readonly metadata: Metadata;
   readonly blobs: Blobs;
   readonly fetch: FetchBlob;
+  readonly directory: PeerDirectory;
   readonly telemetry: Recorded;
   readonly timers: Timers;
   readonly openBlobs: () => number;
@@ -236,7 +241,7 @@ export class PullingNode {
   private constructor(
     parts: Pick<
       PullingNode,
-      "world" | "holders" | "disk" | "metadata" | "blobs" | "fetch" | "telemetry" | "timers" | "openBlobs"
+      "world" | "holders" | "disk" | "metadata" | "blobs" | "fetch" | "directory" | "telemetry" | "timers" | "openBlobs"
     >,
   ) {
     this.world = parts.world;
@@ -245,6 +250,7 @@ export class PullingNode {
     this.metadata = parts.metadata;
     this.blobs = parts.blobs;
     this.fetch = parts.fetch;
+    this.directory = parts.directory;
     this.telemetry = parts.telemetry;
     this.timers = parts.timers;
     this.openBlobs = parts.openBlobs;
@@ -269,7 +275,8 @@ export class PullingNode {
     cluster.start();
     await world.runFor(GREETED_BY_MS);
     const { openBlobs } = counted;
-    return new PullingNode({ world, holders, disk, metadata, blobs, fetch, telemetry, timers, openBlobs });
+    const parts = { world, holders, disk, metadata, blobs, fetch, directory: cluster, telemetry, timers, openBlobs };
+    return new PullingNode(parts);
   }
 
   holder(region: string): Holder {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import type { Reply } from "../../../nodes/http/reply.ts";
-import { replyToError } from "../../../nodes/http/reply-error.ts";
+import { isFault, replyToError } from "../../../nodes/http/reply-error.ts";
+import { DamagedRowError } from "../../../nodes/storage/envelope.ts";
 import { REGISTRY_ERRORS, RegistryError, type RegistryErrorCode } from "../../../shared/errors.ts";
 import { InvariantError } from "../../../shared/invariant.ts";
 import { ERRORS_TOLD_MAX } from "../../../shared/limits.ts";
@@ -33,6 +34,13 @@ describe("a failure", () => {
       Object.values(REGISTRY_ERRORS).map(({ status }) => status),
     );
     expect(replyToError(new RegistryError("SIZE_INVALID", undefined, { status: 413 })).status).toBe(413);
+  });
+
+  test("to read a row that is damaged sends the client elsewhere, and is a fault to look into", () => {
+    const damaged = new DamagedRowError(Buffer.from("t"), "its checksum differs");
+
+    expect(told(replyToError(damaged))).toMatchObject({ status: 503, headers: { "Retry-After": "5" } });
+    expect(isFault(damaged)).toBe(true);
   });
 
   test("that passes by itself says when to come back, in whole seconds", () => {
