@@ -39,8 +39,16 @@ async function main(): Promise<void> {
   try {
     const starts = process.env["CELLS"] === undefined ? await judgeStart(paddock) : [];
     const warm = cells.filter((cell) => cell.kind !== "cold-pull");
-    const results = [...(await runWarm(warm, paddock)), ...(await runCold(cells, paddock))];
-    await report(results, starts);
+    const results: CellResult[] = [];
+    // After every cell: whoever loses patience keeps what has been measured.
+    const keep = async (result: CellResult): Promise<void> => {
+      results.push(result);
+      await write(results, starts);
+    };
+    await runWarm(warm, paddock, keep);
+    await runCold(cells, paddock, keep);
+    const judgements = [...starts, ...results.flatMap((result) => result.judgements)];
+    say("", ...judgements.map(lineOf), "", `written to ${OUT}`);
   } finally {
     await paddock.stop();
     await rm(folder, { recursive: true, force: true });
@@ -71,8 +79,9 @@ async function judgeStart(paddock: Paddock): Promise<readonly Judgement[]> {
 async function runWarm(
   cells: readonly Exclude<Cell, { readonly kind: "cold-pull" }>[],
   paddock: Paddock,
-): Promise<readonly CellResult[]> {
-  if (cells.length === 0) return [];
+  keep: (result: CellResult) => Promise<void>,
+): Promise<void> {
+  if (cells.length === 0) return;
   const contestants = [
     await paddock.startNode(OWN),
     await paddock.startDockerRegistry(DOCKER_REGISTRY),
@@ -82,27 +91,28 @@ async function runWarm(
   const stocks = new Map<string, Stock>();
   for (const { name, address } of contestants) stocks.set(name, await stockUp(address, cells));
 
-  const results: CellResult[] = [];
   for (const cell of cells) {
     const once = async (contestant: Contestant): Promise<Sample> => {
       const stock = stocks.get(contestant.name);
       if (stock === undefined) throw new Error(`${contestant.name} has no stock`);
       return await measure(cell, { contestant, stock, durationMs: SECONDS * 1000 });
     };
-    results.push(await compare(cell, contestants, once));
+    await keep(await compare(cell, contestants, once));
   }
-  return results;
 }
 
-async function runCold(cells: readonly Cell[], paddock: Paddock): Promise<readonly CellResult[]> {
+async function runCold(
+  cells: readonly Cell[],
+  paddock: Paddock,
+  keep: (result: CellResult) => Promise<void>,
+): Promise<void> {
   const cold = cells.filter((cell) => cell.kind === "cold-pull");
-  if (cold.length === 0) return [];
+  if (cold.length === 0) return;
   const pairs = await startPairs(paddock);
   const byName = new Map(pairs.map((pair) => [pair.name, pair]));
-  const results: CellResult[] = [];
   for (const cell of cold) {
     const contestants = pairs.map(({ name, asked }) => ({ ...asked, name }));
-    results.push(
+    await keep(
       await compare(cell, contestants, async ({ name }) => {
         const pair = byName.get(name);
         if (pair === undefined) throw new Error(`${name} is no pair`);
@@ -110,7 +120,6 @@ async function runCold(cells: readonly Cell[], paddock: Paddock): Promise<readon
       }),
     );
   }
-  return results;
 }
 
 async function startPairs(paddock: Paddock): Promise<readonly ColdPair[]> {
@@ -152,16 +161,14 @@ async function compare(
   return result;
 }
 
-async function report(results: readonly CellResult[], starts: readonly Judgement[]): Promise<void> {
+async function write(results: readonly CellResult[], starts: readonly Judgement[]): Promise<void> {
   const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? "a processor"}`;
   const about = { at: new Date().toISOString(), machine, node: process.version, rounds: ROUNDS, seconds: SECONDS };
-  const judgements = [...starts, ...results.flatMap((result) => result.judgements)];
   await mkdir(OUT, { recursive: true });
   await writeFile(join(OUT, "results.json"), `${JSON.stringify({ ...about, starts, results }, undefined, 2)}\n`);
   await writeFile(join(OUT, "results.txt"), `${[...starts.map(lineOf), ...results.flatMap(linesOf)].join("\n")}\n`);
   const subtitle = `${about.at.slice(0, 10)}, ${availableParallelism()} cores shared with the loader, ${ROUNDS} rounds`;
   await writeFile(join(OUT, "results.svg"), chartOf(results, subtitle));
-  say("", ...judgements.map(lineOf), "", `written to ${OUT}`);
 }
 
 function say(...lines: readonly string[]): void {
