@@ -91,6 +91,8 @@ export const BLOB_READ_CHUNK_BYTES = 256 * KIB;
 
 /** Rows of the metadata store that were read or written lately. */
 export const ROW_MEMORY_BYTES_MAX = 16 * MIB;
+/** Rows that tell what waits for a manifest, all of which are remembered while they are no more. */
+export const WAITERS_REMEMBERED_MAX = 20_000;
 /** Manifests that were pulled lately, with their bytes. */
 export const MANIFEST_MEMORY_BYTES_MAX = 32 * MIB;
 /** Who has which blob, as asked lately. */

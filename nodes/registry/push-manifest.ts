@@ -72,14 +72,19 @@ export class PushManifest {
 
     const elsewhere = await this.#askForMissing(repo, manifest, signal);
     const tags = reference.kind === "tag" ? [reference.tag, ...request.tags] : request.tags;
-    const { token } = await this.#deps.metadata.record(actor, async (turn) => {
+    const push = async (turn: Turn): Promise<void> => {
       await expectPrecondition(turn, request, digest);
       await expectParts(turn, { repo, digest, manifest }, elsewhere);
 
       const value = { kind: "manifest", mediaType: manifest.mediaType, size: bytes.length } as const;
       await turn.set({ kind: "manifest", repo, digest }, value, bytes);
       for (const tag of tags) await turn.set({ kind: "tag", repo, tag }, { kind: "tag", digest });
-    });
+    };
+    const written = [
+      { kind: "manifest", repo, digest } as const,
+      ...tags.map((tag) => ({ kind: "tag", repo, tag }) as const),
+    ];
+    const { token } = await this.#deps.metadata.record(actor, push, written);
     return { digest, subject: manifest.subject?.digest, token };
   }
 

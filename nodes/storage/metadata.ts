@@ -32,7 +32,7 @@ import {
   UNAVAILABLE_RETRY_AFTER_SECONDS,
 } from "../../shared/limits.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
-import { type Author, type Register, type RegisterKey, winnerOf } from "../../shared/register.ts";
+import { type Author, EMPTY_REGISTER, type Register, type RegisterKey, winnerOf } from "../../shared/register.ts";
 import { type Dot, type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Kv } from "../ports/kv.ts";
@@ -95,6 +95,7 @@ export type RegisterRow = { readonly key: RegisterKey; readonly register: Regist
 export type WantedContent = { readonly digest: Digest; readonly authors: readonly Author[] };
 
 type Waiting = {
+  readonly reads: readonly keys.Key[];
   readonly run: (rows: Overlay) => Promise<() => void>;
   readonly refuse: (cause: unknown) => void;
 };
@@ -130,12 +131,12 @@ export class Metadata {
   /** The highest number of an own op that was durable at the start. */
   readonly #headAtStart: number;
 
-  private constructor(deps: MetadataDeps, self: NodeIdentity, { held, counters, clock }: StartState) {
+  private constructor(deps: MetadataDeps, self: NodeIdentity, { memory, held, counters, clock }: StartState) {
     this.#kv = deps.kv;
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#telemetry = deps.telemetry;
-    this.#stored = new RowMemory(new StoredView(deps.kv));
+    this.#stored = memory;
     this.#opLogOpsMax = deps.opLogOpsMax ?? OP_LOG_OPS_MAX;
     this.#held = held;
     this.#counters = counters;
@@ -196,10 +197,16 @@ export class Metadata {
 
   /**
    * Gives `decide` a turn on behalf of `actor`. What it throws refuses this call alone and undoes its writes.
-   * Resolves when everything that the turn wrote is durable.
+   * Resolves when everything that the turn wrote is durable. The rows behind `expected` are read before the turn,
+   * together with those of all turns that share its batch.
    * @throws {RegistryError} `UNAVAILABLE` when the node is fenced.
    */
-  async record<Result>(actor: string, decide: (turn: Turn) => Promise<Result>): Promise<Recorded<Result>> {
+  async record<Result>(
+    actor: string,
+    decide: (turn: Turn) => Promise<Result>,
+    expected: readonly RegisterKey[] = [],
+  ): Promise<Recorded<Result>> {
+    const reads = expected.flatMap((key) => rowsReadFor({ key, register: EMPTY_REGISTER, content: undefined }));
     return await this.#takeTurn(async (rows) => {
       const merge = new MergeChange(rows);
       const turn = new Turn({
@@ -215,7 +222,7 @@ export class Metadata {
       const result = await decide(turn);
       merge.finish();
       return { result, token: turn.dots.length === 0 ? undefined : encodeCausalToken(turn.dots) };
-    });
+    }, reads);
   }
 
   /**
@@ -476,14 +483,17 @@ export class Metadata {
     if (changes.length > 0) yield { kind: "live", changes };
   }
 
-  async #takeTurn<Result>(decide: (rows: Overlay) => Promise<Result>): Promise<Result> {
+  async #takeTurn<Result>(
+    decide: (rows: Overlay) => Promise<Result>,
+    reads: readonly keys.Key[] = [],
+  ): Promise<Result> {
     if (this.#fence !== undefined) throw writesEnded(this.#fence);
     return await new Promise<Result>((resolve, reject) => {
       const run = async (rows: Overlay): Promise<() => void> => {
         const result = await decide(rows);
         return () => resolve(result);
       };
-      this.#waiting.push({ run, refuse: reject });
+      this.#waiting.push({ run, refuse: reject, reads });
       if (!this.#isWriting) this.#writing = this.#write();
     });
   }
@@ -509,6 +519,8 @@ export class Metadata {
   async #commitBatch(turns: readonly Waiting[]): Promise<void> {
     const batch = new Overlay(this.#stored);
     const decided: { readonly turn: Waiting; readonly answer: () => void }[] = [];
+    // What cannot be read fails again in the turn that asks for it, and that turn alone.
+    await batch.fetch(turns.flatMap(({ reads }) => reads)).catch(() => undefined);
     for (const turn of turns) {
       const rows = new Overlay(batch);
       try {
@@ -575,7 +587,12 @@ function randomHex(random: Random): string {
   return Buffer.from(random.bytes(RANDOM_BYTES)).toString("hex");
 }
 
-type StartState = { readonly held: VersionVector; readonly counters: CountersRow; readonly clock: Hlc };
+type StartState = {
+  readonly memory: RowMemory;
+  readonly held: VersionVector;
+  readonly counters: CountersRow;
+  readonly clock: Hlc;
+};
 
 async function readStart(stored: StoredView): Promise<StartState> {
   const held = new VersionVector();
@@ -585,6 +602,7 @@ async function readStart(stored: StoredView): Promise<StartState> {
   const counters = await stored.get(keys.COUNTERS);
   const clock = await stored.get(keys.CLOCK);
   return {
+    memory: await RowMemory.open(stored),
     held,
     counters: counters === undefined ? NO_COUNTERS : decodeCounters(counters),
     clock: clock === undefined ? hlcOf(0n) : decodeHlc(clock),
