@@ -36,15 +36,18 @@ export type Wire = {
 export async function sendReply(reply: Reply, wire: Wire): Promise<number> {
   const { response, body } = wire;
   const chunks = chunksToSend(reply, wire);
+  const flow = new Outflow(wire);
   try {
-    let chunk = await chunks.next();
+    let chunk = await chunks?.next();
     const isUnread = !body.isComplete;
     response.writeHead(reply.status, headFields(reply, wire, isUnread || wire.isLast()));
     let sentBytes = 0;
-    for (; chunk.done !== true; chunk = await chunks.next()) {
+    for (; chunk !== undefined && chunk.done !== true; chunk = await chunks?.next()) {
       sentBytes += chunk.value.length;
-      await sendChunk(chunk.value, wire);
+      invariant(sentBytes <= lengthOf(reply.body), "a body is no longer than it said");
+      await flow.send(chunk.value);
     }
+    invariant(chunks === undefined || sentBytes === lengthOf(reply.body), "a body is as long as it said");
     if (isUnread) {
       response.flushHeaders();
       await body.drain();
@@ -55,7 +58,8 @@ export async function sendReply(reply: Reply, wire: Wire): Promise<number> {
     if (response.headersSent) response.destroy();
     throw cause;
   } finally {
-    await chunks.return(undefined);
+    flow.close();
+    await chunks?.return?.();
     if (reply.body.kind === "stream") await reply.body.close();
   }
 }
@@ -89,50 +93,60 @@ function lengthOf(body: Body): number {
   }
 }
 
-async function* chunksToSend({ status, body }: Reply, { method, signal }: Wire): AsyncGenerator<Uint8Array> {
-  if (method === "HEAD" || status === 204 || status === 304) return;
+/** `undefined` when no byte of a body is sent. */
+function chunksToSend({ status, body }: Reply, { method, signal }: Wire): AsyncIterator<Uint8Array> | undefined {
+  if (method === "HEAD" || status === 204 || status === 304) return undefined;
   switch (body.kind) {
     case "none":
-      return;
+      return undefined;
     case "bytes":
-      yield body.bytes;
-      return;
+      return alone(body.bytes);
     case "described":
       throw new TypeError("only a HEAD describes a body without sending it");
     case "stream":
-      yield* exactly(body.length, body.chunks(signal));
-      return;
+      return body.chunks(signal)[Symbol.asyncIterator]();
     default:
-      unreachable(body);
+      return unreachable(body);
   }
 }
 
-async function* exactly(length: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.length;
-    invariant(bytes <= length, "a body is no longer than it said");
-    yield chunk;
-  }
-  invariant(bytes === length, "a body is as long as it said");
+async function* alone(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
 }
 
-/** Resolves when the system has taken the bytes: only then may their memory be used again. */
-async function sendChunk(chunk: Uint8Array, { response, timers, idleMs, signal }: Wire): Promise<void> {
-  if (chunk.length === 0) return;
-  if (signal.aborted || response.destroyed) throw new ClientGoneError("the client went away while it was reading");
-  const taken = Promise.withResolvers<undefined>();
-  const onAbort = (): void => taken.reject(new ClientGoneError("the client went away while it was reading"));
-  const timer = timers.after(idleMs, () => taken.reject(new ClientGoneError("the client stopped reading")));
-  signal.addEventListener("abort", onAbort, { once: true });
-  response.write(chunk, (error) => {
-    if (error === null || error === undefined) taken.resolve(undefined);
-    else taken.reject(new ClientGoneError("the client went away while it was reading", { cause: error }));
-  });
-  try {
-    await taken.promise;
-  } finally {
-    timer.cancel();
-    signal.removeEventListener("abort", onAbort);
+/** Bytes on their way to the client, at the client's pace. */
+class Outflow {
+  readonly #wire: Wire;
+  #giveUp: (cause: ClientGoneError) => void = () => undefined;
+  readonly #onAbort = (): void => this.#giveUp(new ClientGoneError(LEFT));
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    wire.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Resolves when the system has taken the bytes: only then may their memory be used again. */
+  async send(chunk: Uint8Array): Promise<void> {
+    const { response, timers, idleMs, signal } = this.#wire;
+    if (chunk.length === 0) return;
+    if (signal.aborted || response.destroyed) throw new ClientGoneError(LEFT);
+    const taken = Promise.withResolvers<undefined>();
+    this.#giveUp = taken.reject;
+    const timer = timers.after(idleMs, () => taken.reject(new ClientGoneError("the client stopped reading")));
+    response.write(chunk, (error) => {
+      if (error === null || error === undefined) taken.resolve(undefined);
+      else taken.reject(new ClientGoneError(LEFT, { cause: error }));
+    });
+    try {
+      await taken.promise;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  close(): void {
+    this.#wire.signal.removeEventListener("abort", this.#onAbort);
   }
 }
+
+const LEFT = "the client went away while it was reading";

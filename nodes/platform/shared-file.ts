@@ -6,6 +6,7 @@
  * Reading is by pooled buffers with one read ahead, so that the disk works while the consumer does; measured at
  * twice the throughput of `createReadStream`, and half its processor time.
  */
+import { read } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 
 import { invariant } from "../../shared/invariant.ts";
@@ -57,13 +58,23 @@ export class SharedFile {
   }
 
   /** As much of the span as `buffer` holds. */
-  async #fill(buffer: Buffer, start: number, end: number): Promise<Uint8Array> {
+  async #fill(buffer: Buffer, start: number, end: number): Promise<Buffer> {
     const target = buffer.subarray(0, Math.min(buffer.length, end - start));
     for (let done = 0; done < target.length; ) {
-      const { bytesRead } = await this.handle.read(target, done, target.length - done, start + done);
+      const bytesRead = await readInto(this.handle.fd, target, done, start + done);
       if (bytesRead === 0) throw new Error(`the file ends at ${start + done}, before what was asked for`);
       done += bytesRead;
     }
     return target;
   }
+}
+
+/** The handle's own `read` makes several objects and promises for each call; this one is called four thousand times a gibibyte. */
+async function readInto(fd: number, target: Buffer, offset: number, position: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  read(fd, target, offset, target.length - offset, position, (error, bytesRead) => {
+    if (error === null) resolve(bytesRead);
+    else reject(error);
+  });
+  return await promise;
 }

@@ -6,7 +6,7 @@ import type { MetadataReader } from "../../nodes/storage/metadata-reader.ts";
 import { Remembered } from "../../nodes/storage/remembered.ts";
 import { type Digest, digestOf } from "../../shared/digest.ts";
 import { parseRepositoryName, parseTag } from "../../shared/reference.ts";
-import { imageNamed, LATEST, openMetadata, push, REPO } from "../support/metadata-fixture.ts";
+import { fetchContents, imageNamed, LATEST, openMetadata, push, REPO, sync } from "../support/metadata-fixture.ts";
 
 const OTHER = parseRepositoryName("other/app");
 const BLOB = digestOf(Buffer.from("layer"));
@@ -170,6 +170,20 @@ describe("a row in memory", () => {
 
     expect((await late)?.digest).toBe(OLD.digest);
     expect((await later.reader.tag(REPO, LATEST))?.digest).toBe(NEW.digest);
+  });
+
+  test("that tells what waits for a manifest is known to the next life of the process as well", async () => {
+    const eu = await openMetadata(new CountedKv(), "eu");
+    const large = imageNamed("large", { annotations: { padding: "x".repeat(40_000) } });
+    await push(eu, large);
+    const kv = new CountedKv();
+    await sync(eu, await openMetadata(kv, "us"));
+    const us = await openMetadata(kv, "us");
+    expect(await us.reader.tag(REPO, LATEST)).toBeUndefined();
+
+    await fetchContents(eu, us);
+
+    expect((await us.reader.tag(REPO, LATEST))?.digest).toBe(large.digest);
   });
 
   test("that was never there is seen once it is", async () => {
