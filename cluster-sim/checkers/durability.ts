@@ -17,7 +17,7 @@ import type { Findings } from "./findings.ts";
 
 /** What a client was told is written. */
 export type Acknowledged = {
-  readonly host: NodeHost;
+  readonly host: { readonly name: string };
   readonly key: RegisterKey;
   readonly value: RegisterValue;
   readonly token: string | undefined;
