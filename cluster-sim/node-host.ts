@@ -38,8 +38,8 @@ export type HostDeps = {
   /** `holder`'s own rows say now that it holds more. */
   readonly onHeld: (holder: NodeHost) => void;
   readonly onStarted: (started: Started) => void;
-  /** The store of `holder` says now that the blob is durable; whether its disk has it. */
-  readonly onNamed: (blob: Digest, isThere: boolean, holder: NodeHost) => void;
+  /** The store of `holder` says now that the blob is durable; the digest of what its disk has under that name. */
+  readonly onNamed: (blob: Digest, kept: Digest | undefined, holder: NodeHost) => void;
   readonly settings: Pick<Settings, "opLogOpsMax" | "commitMsMax" | "isChopped">;
 };
 
@@ -308,7 +308,7 @@ export class NodeHost {
       const boot = write.kind === "put" ? bootInRow(write.key, write.value) : undefined;
       if (boot !== undefined) this.#boot = boot;
       const blob = write.kind === "put" ? blobInRow(write.key) : undefined;
-      if (blob !== undefined) this.#deps.onNamed(blob, this.#disk.has(blob), this);
+      if (blob !== undefined) this.#deps.onNamed(blob, this.#disk.digestKept(blob), this);
     }
     if (isMore) this.#deps.onHeld(this);
   }

@@ -126,7 +126,7 @@ class Run {
     };
     const onHeld = (holder: NodeHost): void => this.#oracle.regain((dot) => holder.holds(dot));
     const onStarted = (started: Started): void => durability.started(started);
-    const onNamed: HostDeps["onNamed"] = (blob, isThere, holder) => durability.named(blob, isThere, holder);
+    const onNamed: HostDeps["onNamed"] = (blob, kept, holder) => durability.named(blob, kept, holder);
     const deps = { world, network: this.#network, note, onDurable, onHeld, onStarted, onNamed, settings };
     this.#hostDeps = deps;
     const join = places.map(({ name }) => `${name}:7000`);

@@ -5,7 +5,7 @@
  */
 
 import type { Disk, StagedEntry, Staging, StagingName, StoredBlob } from "../nodes/ports/disk.ts";
-import type { Digest } from "../shared/digest.ts";
+import { algorithmOf, type Digest } from "../shared/digest.ts";
 import { invariant } from "../shared/invariant.ts";
 import { Prng } from "./prng.ts";
 import { SimFile } from "./sim-file.ts";
@@ -134,6 +134,11 @@ export class SimDisk implements Disk {
     this.#staged.clear();
     this.#blobs.clear();
     for (const [digest, file] of image) this.#blobs.set(digest, file);
+  }
+
+  /** The digest of the bytes that lie under the name `digest`; `undefined` when none do. */
+  digestKept(digest: Digest): Digest | undefined {
+    return this.#blobs.get(digest)?.digest(algorithmOf(digest));
   }
 
   /** Whether the blob is durable. */

@@ -2,7 +2,8 @@
  * Holds I4 (one dot, one content, on every disk) and the order law beneath I3: an op is on the disk of its origin
  * before anybody else holds it, and before the client who wrote it hears of it. That what was acknowledged is not lost
  * later is the oracle fold's to show: see `convergence.ts`. Of I18 that no start of an origin is said twice, and none
- * before it is durable; of I19 that the timestamps of an origin only rise, and stay near its own clock. And of I9 that a blob's bytes are durable before its name is.
+ * before it is durable; of I19 that the timestamps of an origin only rise, and stay near its own clock. And of I9 and
+ * I12 that a blob's bytes are durable, and are its own, before its name is.
  *
  * Issue 4 completes it with torn and lost writes of the disk (scenarios 31 to 39); losing whole regions (I14) comes with write concerns.
  */
@@ -72,10 +73,12 @@ export class Durability {
     this.#boots.delete(origin);
   }
 
-  /** Bytes are durable before anything names them. */
-  named(blob: Digest, isThere: boolean, holder: NodeHost): void {
-    const what = (): string => `${holder.name} says that ${blob} is durable, and its disk does not have it`;
-    this.#findings.expect(isThere, "I9 visibility closure", what);
+  /** Bytes are durable before anything names them, and they are the right ones. `kept`: the digest of what the disk has. */
+  named(blob: Digest, kept: Digest | undefined, holder: NodeHost): void {
+    const isAbsent = (): string => `${holder.name} says that ${blob} is durable, and its disk does not have it`;
+    this.#findings.expect(kept !== undefined, "I9 visibility closure", isAbsent);
+    const isOther = (): string => `${holder.name} keeps ${kept} under the name of ${blob}`;
+    this.#findings.expect(kept === undefined || kept === blob, "I12 blob integrity", isOther);
   }
 
   /** A process begins to answer. Others tell its lives apart by the counter, so none may be said twice. */
@@ -101,6 +104,8 @@ export class Durability {
       .filter(
         ({ version }) => sameValue(version.value, value) && version.dot.seq <= (seen.get(version.dot.origin) ?? 0),
       )
+      // A history is judged when all ops are known, in whatever order they were learnt.
+      .toSorted((left, right) => left.version.dot.seq - right.version.dot.seq)
       .at(-1);
     this.#findings.expect(
       written !== undefined,
