@@ -88,6 +88,9 @@ export const HEADERS_TIMEOUT_MS = 15_000;
 export const KEEP_ALIVE_MS = 75_000;
 
 export const BLOB_READ_CHUNK_BYTES = 256 * KIB;
+/** What the readers of blobs may hold of buffers before theirs become as small as they may be. */
+export const READ_BUFFERS_BYTES_MAX = 32 * MIB;
+export const READ_BUFFER_BYTES_MIN = 8 * KIB;
 
 /** Rows of the metadata store that were read or written lately. */
 export const ROW_MEMORY_BYTES_MAX = 16 * MIB;

@@ -42,7 +42,8 @@ export class SharedFile {
       for (let at = start; at < end; ) {
         const chunk = await ahead;
         at += chunk.length;
-        [buffer, spare] = [spare, buffer];
+        // The chunk lies in what is `spare` now; what was before it has been consumed.
+        [buffer, spare] = [this.#pool.renewed(spare), buffer];
         ahead = this.#fill(buffer, at, end);
         // A read ahead fails before its consumer asks for it, perhaps long before, and is told then.
         ahead.catch(() => undefined);
