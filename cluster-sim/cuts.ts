@@ -18,7 +18,7 @@ export type Cut = {
   readonly planes?: readonly Plane[];
 };
 
-const CUT_SHAPES = [
+export const CUT_SHAPES = [
   "halves",
   "three ways",
   "isolated",

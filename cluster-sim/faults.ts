@@ -7,12 +7,20 @@
  */
 import type { NodeId } from "../shared/identity.ts";
 import { unreachable } from "../shared/invariant.ts";
-import { type Cut, drawCut, tellCut } from "./cuts.ts";
+import { CUT_SHAPES, type Cut, drawCut, tellCut } from "./cuts.ts";
+import { AILMENT_NAMES, type DiskFault, drawDiskFault, strikeDisk, tellDiskFault } from "./disk-faults.ts";
 import type { Lie } from "./facade.ts";
 import { bothWays, type Line, type Span, shuffled } from "./lines.ts";
-import { drawNetworkFault, type NetworkFault, strikeNetwork, tellNetworkFault } from "./network-faults.ts";
+import {
+  drawNetworkFault,
+  type NetworkFault,
+  strikeNetwork,
+  tellNetworkFault,
+  WEATHER_NAMES,
+} from "./network-faults.ts";
 import type { NodeHost } from "./node-host.ts";
 import type { Prng } from "./prng.ts";
+import type { Probes } from "./probes.ts";
 import {
   drawProcessFault,
   isProcessFault,
@@ -23,13 +31,14 @@ import {
   tellProcessFault,
   withQuietTimes,
 } from "./process-faults.ts";
-import type { FaultKind, Settings } from "./settings.ts";
+import { type FaultKind, PROCESS_FAULT_KINDS, type Settings } from "./settings.ts";
 import { PLANES, type Plane } from "./sim-link.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { World } from "./world.ts";
 
 export type Fault =
   | Cut
+  | DiskFault
   | NetworkFault
   | {
       readonly kind: "slow";
@@ -99,6 +108,9 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly NodeId[], span: 
       ];
     case "twist":
       return [{ kind: "lie", ...span, node: prng.pick(names), lie: "ops" }];
+    case "ailment":
+    case "rot":
+      return [drawDiskFault(prng, kind, prng.pick(names), span)];
     case "weather":
     case "stall":
     case "reset":
@@ -115,6 +127,9 @@ export function tellFault(fault: Fault): string {
   switch (fault.kind) {
     case "cut":
       return tellCut(fault);
+    case "ailment":
+    case "rot":
+      return tellDiskFault(fault);
     case "weather":
     case "stall":
     case "reset":
@@ -134,6 +149,46 @@ export function tellFault(fault: Fault): string {
   }
 }
 
+/** Every fault that the swarm draws, in the words of `shapeOf`. */
+export const FAULT_SHAPES: readonly string[] = [
+  ...CUT_SHAPES.map((shape) => `cut ${shape}`),
+  ...WEATHER_NAMES.map((name) => `weather ${name}`),
+  ...AILMENT_NAMES.map((name) => `disk ${name}`),
+  ...PROCESS_FAULT_KINDS,
+  "slow",
+  "stall",
+  "reset",
+  "reset, heard by one",
+  "rot",
+  "crash",
+  "crash, silent",
+  "exit",
+  "stop",
+  "clock",
+  "lie bytes",
+  "lie short",
+];
+
+/** The kind of a fault, and its shape where it has one. */
+function shapeOf(fault: Fault): string {
+  switch (fault.kind) {
+    case "cut":
+      return `cut ${fault.shape}`;
+    case "weather":
+      return `weather ${fault.name}`;
+    case "ailment":
+      return `disk ${fault.name}`;
+    case "lie":
+      return `lie ${fault.lie}`;
+    case "reset":
+      return fault.isOneSided ? "reset, heard by one" : "reset";
+    case "crash":
+      return fault.isSilent === true ? "crash, silent" : "crash";
+    default:
+      return fault.kind;
+  }
+}
+
 function ms(duration: number): string {
   return `${Math.round(duration)} ms`;
 }
@@ -143,6 +198,7 @@ export type FaultsDeps = Omit<ProcessFaultsDeps, "cutOff"> & {
   readonly network: SimNetwork;
   readonly hosts: ReadonlyMap<NodeId, NodeHost>;
   readonly note: (subject: string, event: string) => void;
+  readonly probes: Probes;
   /** The distance between two nodes when nothing is wrong. */
   readonly mend: (pair: Line) => void;
   /** A process that could not be started or stopped. */
@@ -165,6 +221,7 @@ export class Faults {
       if (isProcessFault(fault)) this.#processes.prepare(fault);
       this.#deps.world.after(fault.atMs, () => {
         this.#deps.note("fault", tellFault(fault));
+        this.#deps.probes.struck(shapeOf(fault));
         this.#strike(fault);
       });
     }
@@ -179,6 +236,10 @@ export class Faults {
         world.after(fault.forMs, () => {
           for (const line of fault.lines) this.#count(line, fault.planes, -1);
         });
+        return;
+      case "ailment":
+      case "rot":
+        strikeDisk(fault, this.#deps);
         return;
       case "weather":
       case "stall":

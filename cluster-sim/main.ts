@@ -4,20 +4,23 @@
  * 1 when anything was found, 2 when the arguments make no sense.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { Chronicle } from "./chronicle.ts";
-import { diagramOf } from "./diagram.ts";
+import { tellAll } from "./farm.ts";
+import { FAULT_SHAPES } from "./faults.ts";
 import { type Order, OrderError, type Play, readOrder, USAGE } from "./order.ts";
+import { PROBES } from "./probes.ts";
 import { type RunOutcome, runStory } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import type { Story } from "./story.ts";
-import { parseStory, StoryFileError, storyToText } from "./story-file.ts";
+import { StoryFileError, storyToText } from "./story-file.ts";
 
 const LINES_TOLD = 60;
 /** Runs that making a story smaller may take. */
 const TRIES_MAX = 400;
+/** Fewer say nothing about what is rare. */
+const SEEDS_OF_REPORT = 20;
 
 function commit(): string {
   try {
@@ -26,23 +29,6 @@ function commit(): string {
   } catch {
     return "unknown";
   }
-}
-
-/** @throws {StoryFileError} */
-function storyOf(play: Play): Story {
-  return "file" in play ? parseStory(readFileSync(play.file, "utf8")) : play.tell();
-}
-
-async function tell(story: Story, { isTwice, svg }: Order): Promise<RunOutcome> {
-  const chronicle = svg === undefined ? undefined : new Chronicle();
-  const outcome = await runStory(story, chronicle);
-  if (svg !== undefined && chronicle !== undefined) writeFileSync(svg, diagramOf(story, chronicle, outcome));
-  if (!isTwice) return outcome;
-  const again = await runStory(story);
-  if (again.traceHash === outcome.traceHash) return outcome;
-  const at = outcome.lines.findIndex((line, index) => line !== again.lines[index]);
-  const what = `the second run was another, from line ${at}: ${outcome.lines[at]} | ${again.lines[at]}`;
-  return { ...outcome, findings: [...outcome.findings, { invariant: "I26 determinism", what }] };
 }
 
 function complain({ name, again }: Play, { story, findings, lines }: RunOutcome, { isVerbose }: Order): void {
@@ -75,13 +61,31 @@ async function makeSmall({ name }: Play, story: Story, out: string): Promise<voi
   console.log(`  tell it: make sim REPLAY=${file}`);
 }
 
-type Sums = { virtualMs: number; ops: number; readonly agreed: number[]; readonly requests: Map<string, number> };
+type Sums = {
+  virtualMs: number;
+  ops: number;
+  readonly agreed: number[];
+  readonly requests: Map<string, number>;
+  /** In how many runs each thing happened. */
+  readonly probes: Map<string, number>;
+};
 
-function add(sums: Sums, { virtualMs, ops, agreedAfterMs, requests }: RunOutcome): void {
+function add(sums: Sums, { virtualMs, ops, agreedAfterMs, requests, probes }: RunOutcome): void {
   sums.virtualMs += virtualMs;
   sums.ops += ops;
   if (agreedAfterMs !== undefined) sums.agreed.push(agreedAfterMs);
   for (const [how, times] of Object.entries(requests)) sums.requests.set(how, (sums.requests.get(how) ?? 0) + times);
+  for (const probe of Object.keys(probes)) sums.probes.set(probe, (sums.probes.get(probe) ?? 0) + 1);
+}
+
+/** In how many seeds each thing happened that must happen sometimes, the rarest first. */
+function tellProbes({ probes }: Sums): void {
+  console.log("what must happen sometimes, by the seeds in which it did:");
+  const names = new Set([...PROBES, ...FAULT_SHAPES.map((shape) => `fault ${shape}`), ...probes.keys()]);
+  const counts = [...names].map((name) => [name, probes.get(name) ?? 0] as const);
+  for (const [name, count] of counts.toSorted(([, left], [, right]) => left - right)) {
+    console.log(`${String(count).padStart(7)}  ${name}`);
+  }
 }
 
 function summarise({ virtualMs, ops, agreed, requests }: Sums, tookMs: number): void {
@@ -101,12 +105,14 @@ function msOf(duration: number | undefined): string {
 
 async function main(): Promise<number> {
   const order = readOrder(process.argv.slice(2));
+  if (order.isHelp) {
+    console.log(USAGE);
+    return 0;
+  }
   const startedMs = performance.now();
   const failed: string[] = [];
-  const sums: Sums = { virtualMs: 0, ops: 0, agreed: [], requests: new Map() };
-  for (const play of order.plays) {
-    if (order.isFirst && failed.length > 0) break;
-    const outcome = await tell(storyOf(play), order);
+  const sums: Sums = { virtualMs: 0, ops: 0, agreed: [], requests: new Map(), probes: new Map() };
+  for await (const { play, outcome } of tellAll(order)) {
     add(sums, outcome);
     if (outcome.findings.length > 0) {
       failed.push(play.name);
@@ -117,6 +123,7 @@ async function main(): Promise<number> {
   const isOfSeeds = order.plays[0]?.name.startsWith("seed ") === true;
   const names = failed.map((name) => name.replace("seed ", "")).join(isOfSeeds ? " " : ", ");
   const what = isOfSeeds ? "seeds" : "stories";
+  if (isOfSeeds && order.plays.length >= SEEDS_OF_REPORT) tellProbes(sums);
   console.log(`${order.plays.length} ${what}, ${failed.length} failed${failed.length > 0 ? `: ${names}` : ""}`);
   summarise(sums, performance.now() - startedMs);
   return failed.length > 0 ? 1 : 0;

@@ -34,7 +34,7 @@ const WEATHERS = {
   echoing: [{ repeats: 0.2 }, { repeats: 1 }],
 } as const satisfies Record<string, readonly Partial<LineQuality>[]>;
 
-const WEATHER_NAMES = [
+export const WEATHER_NAMES = [
   "far",
   "lossy",
   "narrow",

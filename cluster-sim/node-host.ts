@@ -7,14 +7,17 @@
  * whatever it waits for of its store never comes.
  */
 import { createNode, type Node } from "../nodes/node.ts";
-import type { Kv, KvEntry, KvRange, KvWrite } from "../nodes/ports/kv.ts";
+import type { Kv, KvWrite } from "../nodes/ports/kv.ts";
 import { type NodeConfig, parseNodeConfig } from "../shared/config.ts";
 import type { Digest } from "../shared/digest.ts";
 import type { NodeId } from "../shared/identity.ts";
 import type { Dot } from "../shared/version-vector.ts";
+import { type Ailment, diskError } from "./ailment.ts";
 import { chopped, type Lie, lying } from "./facade.ts";
 import { Holdings } from "./holdings.ts";
+import { hostKv } from "./host-kv.ts";
 import { blobInRow, bootInRow, opInRow } from "./oracle.ts";
+import type { Probes } from "./probes.ts";
 import type { Place, Settings } from "./settings.ts";
 import { SimClock } from "./sim-clock.ts";
 import { type DiskImage, SimDisk } from "./sim-disk.ts";
@@ -33,11 +36,14 @@ export type HostDeps = {
   readonly world: World;
   readonly network: SimNetwork;
   readonly note: (subject: string, event: string) => void;
+  readonly probes: Probes;
   /** An op that is durable on `holder`'s disk now. */
   readonly onDurable: (op: Uint8Array, holder: NodeHost) => void;
   /** `holder`'s own rows say now that it holds more. */
   readonly onHeld: (holder: NodeHost) => void;
   readonly onStarted: (started: Started) => void;
+  /** A process asked its store for a batch after one had failed. */
+  readonly onWrongTry: (holder: NodeHost) => void;
   /** The store of `holder` says now that the blob is durable; the digest of what its disk has under that name. */
   readonly onNamed: (blob: Digest, kept: Digest | undefined, holder: NodeHost) => void;
   readonly settings: Pick<Settings, "opLogOpsMax" | "commitMsMax" | "isChopped">;
@@ -67,6 +73,8 @@ type Life = {
 };
 
 const STOP_GRACE_MS = 2_000;
+/** After this whoever looks after a process tries to start it again. */
+const RESTART_MS = 500;
 const DISK_MS_MAX = 2;
 
 export class NodeHost {
@@ -86,6 +94,8 @@ export class NodeHost {
   /** Rings when a process that is held goes on; `undefined` while none is. */
   #awake: PromiseWithResolvers<undefined> | undefined;
   #isGone = false;
+  #ailment: Ailment | undefined;
+  #hasBeenIll = false;
   #life: Life | undefined;
   #lives = 0;
   #boot = 0;
@@ -102,7 +112,12 @@ export class NodeHost {
       await deps.world.delay(DISK_MS_MAX * prng.fraction());
       await this.#awake?.promise;
     };
-    this.#disk = new SimDisk({ prng: deps.world.chanceFor(`platter of ${place.name}`), pause });
+    this.#disk = new SimDisk({
+      prng: deps.world.chanceFor(`platter of ${place.name}`),
+      pause,
+      isFull: () => this.#ailment?.isFull === true,
+      fault: (operation) => diskError(operation, this.#ailment, prng),
+    });
     const parsed = parseNodeConfig({ node: place.name, region: place.region, join: [...join] });
     if (parsed.kind === "invalid") throw new Error(JSON.stringify(parsed.problems));
     this.#config = parsed.config;
@@ -145,7 +160,7 @@ export class NodeHost {
     this.#commits = 0;
     const life: Life = {
       timers: new SimTimers(world),
-      telemetry: new SimTelemetry(),
+      telemetry: new SimTelemetry(this.#deps.probes),
       gone: Promise.withResolvers<never>(),
       node: undefined,
       stopListening: () => undefined,
@@ -165,26 +180,73 @@ export class NodeHost {
       peers: network.peers,
       telemetry: life.telemetry,
     };
-    const node = await Promise.race([createNode(this.#config, advertise, ports, { opLogOpsMax }), life.gone.promise]);
+    const node = await this.#openOn(life, createNode(this.#config, advertise, ports, { opLogOpsMax }));
+    if (node === undefined) return await this.start();
     life.node = node;
     this.#origin = node.self.origin;
     this.#deps.onStarted({ holder: this, origin: node.self.origin, boot: node.self.boot, durableBoot: this.#boot });
-    const service = lying(node.peerService, () => this.lie);
+    const service = this.#deps.probes.watching(
+      lying(node.peerService, () => this.lie),
+      this.name,
+    );
     life.stopListening = network.listen(node.self, isChopped ? chopped(service) : service);
     node.start();
     note(this.name, `started, boot ${node.self.boot} of ${node.self.origin}`);
+  }
+
+  /** `undefined` when the store is too ill for a process to start on; then a while has passed. */
+  async #openOn(life: Life, opening: Promise<Node>): Promise<Node | undefined> {
+    try {
+      return await Promise.race([opening, life.gone.promise]);
+    } catch (cause) {
+      if (!this.isIll || life.isDead) throw cause;
+      this.kill("exit");
+      await this.#deps.world.delay(RESTART_MS);
+      return undefined;
+    }
   }
 
   /** The process is gone from one moment to the next; with its power, also what the disk had not yet synced. */
   kill(how: "exit" | "power" | "silent power"): void {
     const life = this.#life;
     if (life === undefined) return;
+    this.#deps.probes.crashed(this.name, this.#commits > 0);
     this.#deps.note(this.name, how === "exit" ? "exited" : `lost its ${how}`);
     this.#end(life);
     if (how === "silent power") this.#deps.network.silence(this.name);
     else this.#deps.network.kill(this.name);
     if (how === "exit") this.#disk.exit();
     else this.#disk.crash();
+  }
+
+  /** Whether the disk or the store is failing, or has failed in the life that goes on. */
+  get isIll(): boolean {
+    return this.#ailment !== undefined || this.#hasBeenIll;
+  }
+
+  /** The disk or the store is not what it should be, until `recover`. */
+  fallIll(ailment: Ailment): void {
+    this.#ailment = ailment;
+    this.#hasBeenIll = true;
+  }
+
+  /** The disk is well again. A process that has stopped writing over it is started again, as its keeper would. */
+  async recover(): Promise<void> {
+    this.#ailment = undefined;
+    const isFenced = this.node?.health().checks.some(({ name, isPassing }) => name === "writes" && !isPassing) === true;
+    if (isFenced) this.kill("exit");
+    this.#hasBeenIll = false;
+    await this.start();
+  }
+
+  /** The machine's disk as it ages. Returns how many blobs are no longer what they were. */
+  rot(isRotten: (digest: Digest) => boolean): number {
+    return this.#disk.rot(isRotten);
+  }
+
+  /** Whether the blob is there, and its bytes are its own. */
+  holdsWhole(digest: Digest): boolean {
+    return this.#disk.isWhole(digest);
   }
 
   /** The process does nothing more until `resume`, while time goes on. */
@@ -268,35 +330,20 @@ export class NodeHost {
   }
 
   #kvOf(life: Life): Kv {
-    const kv = this.#kv;
-    const prng = this.#deps.world.chanceFor(`kv of ${this.name} life ${this.#lives}`);
-    const isDead = (): boolean => life.isDead;
-    const living = async <T>(call: () => Promise<T>): Promise<T> => {
-      if (isDead()) return await forever();
-      try {
-        const result = await call();
-        return isDead() ? await forever() : result;
-      } catch (cause) {
-        if (isDead()) return await forever();
-        throw cause;
-      }
+    const { world, settings } = this.#deps;
+    const deps = {
+      kv: this.#kv,
+      prng: world.chanceFor(`kv of ${this.name} life ${this.#lives}`),
+      isDead: () => life.isDead,
+      sleep: async (ms: number) => await life.timers.sleep(ms),
+      commitMsMax: settings.commitMsMax,
+      ailment: () => this.#ailment,
+      commit: async (writes: readonly KvWrite[]) => await this.#commit(writes),
+      onWrongTry: () => this.#deps.onWrongTry(this),
     };
-    return {
-      // It is answered within the moment in which it was asked: the process lives as long as that.
-      get: (key) => (isDead() ? forever() : kv.get(key)),
-      getMany: async (keys) => await living(async () => await kv.getMany(keys)),
-      entries: (range) => entriesOf(kv, range, living),
-      commit: async (writes) => {
-        this.#commits += 1;
-        const { commitMsMax } = this.#deps.settings;
-        await living(async () => await life.timers.sleep(commitMsMax * prng.fraction()));
-        await living(async () => await this.#commit(writes));
-        // Durable already, and nobody knows: what a crash leaves here was never acknowledged and is not lost either.
-        await living(async () => await life.timers.sleep((commitMsMax / 4) * prng.fraction()));
-        this.#commits -= 1;
-      },
-      close: async () => await living(async () => await kv.close()),
-    };
+    return hostKv(deps, (more) => {
+      this.#commits += more;
+    });
   }
 
   async #commit(writes: readonly KvWrite[]): Promise<void> {
@@ -312,16 +359,4 @@ export class NodeHost {
     }
     if (isMore) this.#deps.onHeld(this);
   }
-}
-
-async function* entriesOf(
-  kv: Kv,
-  range: KvRange,
-  living: <T>(call: () => Promise<T>) => Promise<T>,
-): AsyncGenerator<KvEntry, void> {
-  for await (const entry of kv.entries(range)) yield await living(async () => await Promise.resolve(entry));
-}
-
-async function forever(): Promise<never> {
-  return await Promise.withResolvers<never>().promise;
 }

@@ -170,6 +170,12 @@ export class Oracle {
       .at(-1);
   }
 
+  /** The most versions that any tag has now. */
+  siblingsMax(): number {
+    const tags = this.keys().filter(({ kind }) => kind === "tag");
+    return Math.max(0, ...tags.map((key) => this.register(key).versions.length));
+  }
+
   isLinked(repo: RepositoryName, digest: Digest): boolean {
     return this.winner({ kind: "manifest", repo, digest })?.value.kind === "manifest";
   }

@@ -9,7 +9,11 @@ import { type Drawing, drawStory, type Story } from "./story.ts";
 export const USAGE = [
   `usage: make sim SEED=n COUNT=n TICKS=seconds SCENARIO=${SCENARIOS.join("|")}|stories|story-N`,
   "       make sim REPLAY=FILE",
-  "       and with each: TWICE=1 VERBOSE=1 SHRINK=1 SVG=FILE",
+  "       and with each: JOBS=n TWICE=1 VERBOSE=1 SHRINK=1 SVG=FILE",
+  "",
+  "  SEED and COUNT name the first seed and how many (1), TICKS for how many simulated seconds things go wrong (60).",
+  "  swarm draws for each seed which faults there are; lite draws few; performance is always the same five nodes.",
+  "  JOBS is how many are played at once, each on a thread of its own (1). TWICE plays each twice, and compares.",
 ].join("\n");
 
 /** A story to be told. */
@@ -20,7 +24,11 @@ export type Play = {
 } & ({ readonly tell: () => Story } | { readonly file: string });
 
 export type Order = {
+  /** What it was read from. */
+  readonly args: readonly string[];
   readonly plays: readonly Play[];
+  /** Plays at once, each on a thread of its own. */
+  readonly jobs: number;
   readonly isTwice: boolean;
   /** Ends with the first story that fails. */
   readonly isFirst: boolean;
@@ -30,6 +38,8 @@ export type Order = {
   readonly svg: string | undefined;
   /** Where smaller stories go. */
   readonly out: string;
+  /** Only wants to know what may be asked for. */
+  readonly isHelp: boolean;
 };
 
 /** A command line that makes no sense; the message says why. */
@@ -47,13 +57,16 @@ export function readOrder(args: readonly string[]): Order {
       ? playsOf(scenario, { ...numbers, ticks: numberOf("TICKS", ticks, 1) })
       : [{ name: replay, again: `REPLAY=${replay}`, file: replay }];
   return {
+    args,
     plays,
+    jobs: numberOf("JOBS", values.jobs, 1),
     isTwice: values.twice,
     isFirst: values.first,
     isVerbose: values.verbose,
     isShrunk: values.shrink,
     svg,
     out: values.out,
+    isHelp: values.help,
   };
 }
 
@@ -66,6 +79,7 @@ function parse(args: readonly string[]) {
         count: { type: "string", default: "1" },
         ticks: { type: "string", default: "60" },
         scenario: { type: "string", default: "swarm" },
+        jobs: { type: "string", default: "1" },
         replay: { type: "string" },
         svg: { type: "string" },
         out: { type: "string", default: ".cache/sim" },
@@ -73,6 +87,7 @@ function parse(args: readonly string[]) {
         twice: { type: "boolean", default: false },
         verbose: { type: "boolean", default: false },
         shrink: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
       },
     });
   } catch (cause) {

@@ -23,8 +23,10 @@ import { Faults } from "./faults.ts";
 import type { Line } from "./lines.ts";
 import { type HostDeps, type HostImage, NodeHost, ProcessGoneError, type Started } from "./node-host.ts";
 import { Oracle } from "./oracle.ts";
+import { type ProbeCounts, Probes } from "./probes.ts";
 import { latencyMsBetween } from "./regions.ts";
 import type { Place } from "./settings.ts";
+import type { Wire } from "./sim-message.ts";
 import { SimNetwork } from "./sim-network.ts";
 import type { Story } from "./story.ts";
 import { Trace } from "./trace.ts";
@@ -54,15 +56,23 @@ export type RunOutcome = {
   readonly virtualMs: number;
   readonly ops: number;
   readonly requests: WorkloadCounts;
+  readonly probes: ProbeCounts;
   /** How long after the healing and the last write all nodes agreed, to a quarter of a second; `undefined` when they did not. */
   readonly agreedAfterMs: number | undefined;
   /** When the first finding was made, since the world began. */
   readonly foundAtMs: number | undefined;
 };
 
-/** Never rejects over what the nodes do: whatever goes wrong in them is a finding. `chronicle` is told what a picture needs. */
-export async function runStory(story: Story, chronicle?: Chronicle): Promise<RunOutcome> {
-  const run = new Run(story, chronicle);
+export type Telling = {
+  /** Told what a picture needs. */
+  readonly chronicle?: Chronicle | undefined;
+  /** What messages between nodes go through. */
+  readonly wire?: Wire;
+};
+
+/** Never rejects over what the nodes do: whatever goes wrong in them is a finding. */
+export async function runStory(story: Story, telling: Telling = {}): Promise<RunOutcome> {
+  const run = new Run(story, telling);
   const onRejection = (cause: unknown): void => run.mistake("a rejection that nobody heard", cause);
   process.on("unhandledRejection", onRejection);
   try {
@@ -81,6 +91,7 @@ class Run {
   readonly #network: SimNetwork;
   readonly #oracle = new Oracle();
   readonly #findings: Findings;
+  readonly #probes = new Probes();
   readonly #hosts: ReadonlyMap<NodeId, NodeHost>;
   readonly #join: readonly string[];
   readonly #hostDeps: HostDeps;
@@ -97,7 +108,7 @@ class Run {
   /** What clients had begun when they were told to leave. */
   #unfinished: Promise<unknown> = Promise.resolve();
 
-  constructor(story: Story, chronicle: Chronicle | undefined) {
+  constructor(story: Story, { chronicle, wire }: Telling) {
     this.#story = story;
     const { settings } = story;
     const world = new World(story.seed);
@@ -108,7 +119,7 @@ class Run {
       chronicle?.note({ atMs: world.nowMs, subject, event });
     };
     this.#note = note;
-    this.#network = new SimNetwork(world, chronicle?.carried);
+    this.#network = new SimNetwork(world, { wire, witness: chronicle?.carried });
     const findings = new Findings(({ invariant, what }) => {
       this.#foundAtMs ??= world.nowMs;
       note("FOUND", `${invariant}: ${what}`);
@@ -127,7 +138,20 @@ class Run {
     const onHeld = (holder: NodeHost): void => this.#oracle.regain((dot) => holder.holds(dot));
     const onStarted = (started: Started): void => durability.started(started);
     const onNamed: HostDeps["onNamed"] = (blob, kept, holder) => durability.named(blob, kept, holder);
-    const deps = { world, network: this.#network, note, onDurable, onHeld, onStarted, onNamed, settings };
+    const onWrongTry = ({ name }: NodeHost): void =>
+      findings.add("I3 no lost acknowledged op", `${name} wrote again after a batch had failed`);
+    const deps = {
+      world,
+      network: this.#network,
+      note,
+      probes: this.#probes,
+      onDurable,
+      onHeld,
+      onStarted,
+      onWrongTry,
+      onNamed,
+      settings,
+    };
     this.#hostDeps = deps;
     const join = places.map(({ name }) => `${name}:7000`);
     this.#join = join;
@@ -137,7 +161,8 @@ class Run {
     const sessions = new Sessions(this.#oracle, findings);
     this.#sessions = sessions;
     const look = async (host: NodeHost): Promise<void> => await this.#look(host);
-    this.#workload = new Workload({ world, hosts, settings, note, durability, sessions, findings, look });
+    const probes = this.#probes;
+    this.#workload = new Workload({ world, hosts, settings, note, durability, sessions, findings, probes, look });
     this.#honesty = new Honesty(this.#oracle, findings);
     const isLost = (digest: Digest): boolean => this.#hasLost && !hosts.some((host) => host.holdsBlob(digest));
     this.#convergence = new Convergence({ world, hosts, oracle: this.#oracle, findings, isLost });
@@ -171,6 +196,7 @@ class Run {
       virtualMs,
       ops: this.#oracle.size,
       requests: this.#workload.counts,
+      probes: this.#probes.counts,
       agreedAfterMs,
       foundAtMs: this.#foundAtMs,
     };
@@ -189,6 +215,7 @@ class Run {
       network: this.#network,
       hosts: this.#hosts,
       note: this.#note,
+      probes: this.#probes,
       mend: (pair) => this.#mend(pair),
       onFailure: (what, cause) => this.mistake(what, cause),
       copyOf: (host, image) => this.#copyOf(host, image),
@@ -204,6 +231,7 @@ class Run {
     while (world.nowMs <= endMs && this.#isClean()) await world.runFor(SLICE_MS);
     this.#isSafetyOver = true;
     this.#workload.end();
+    if (this.#oracle.siblingsMax() >= 3) this.#probes.hit("three siblings of one tag");
     this.#unfinished = Promise.all([working, looking]);
     this.#unfinished.catch((cause: unknown) => this.mistake("a client failed", cause));
   }

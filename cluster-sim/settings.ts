@@ -14,6 +14,7 @@ export const SCENARIOS = [
   "calm",
   "cuts",
   "weather",
+  "disks",
   "crashes",
   "clocks",
   "lies",
@@ -21,6 +22,8 @@ export const SCENARIOS = [
   "twists",
   "deletes",
   "sessions",
+  "lite",
+  "performance",
 ] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -39,6 +42,8 @@ export type FaultKind =
   | "clock"
   | "lie"
   | "twist"
+  | "ailment"
+  | "rot"
   | NetworkFaultKind
   | ProcessFaultKind;
 
@@ -90,6 +95,7 @@ const FAULTS: Readonly<Record<Scenario, readonly FaultKind[]>> = {
   calm: [],
   cuts: ["cut", "slow"],
   weather: ["weather", "stall", "reset", "cut"],
+  disks: ["ailment", "ailment", "rot", "crash"],
   crashes: ["crash", "exit", "stop"],
   clocks: ["clock", "cut", "drift", "strobe"],
   lies: ["lie", "lie", "exit", "cut"],
@@ -99,6 +105,35 @@ const FAULTS: Readonly<Record<Scenario, readonly FaultKind[]>> = {
   deletes: ["cut", "exit"],
   // Catch-up that is long, frequent and broken off.
   sessions: ["cut", "exit", "crash"],
+  lite: ["cut", "crash", "slow"],
+  performance: ["cut", "slow", "weather", "crash", "exit", "clock"],
+};
+
+/** Of scenarios that leave little to chance: one to try a change on, one whose speed can be compared. */
+const FIXED: { readonly [scenario in Scenario]?: Partial<Settings> } = {
+  lite: { faultEveryMs: 10_000, thinkMs: 600, jitterMs: 2, tailMs: 0, loss: 0, bytesPerSecond: 0 },
+  performance: {
+    places: (["us-east", "us-west", "eu-west", "ap-south", "ap-northeast"] as const).map((region, index) => ({
+      name: parseNodeId(`n${index + 1}`),
+      region,
+      aheadMs: 0,
+    })),
+    faultEveryMs: 5_000,
+    clients: 4,
+    thinkMs: 1_000,
+    loyalty: 0.9,
+    work: WORK_KINDS,
+    repos: 2,
+    tags: 4,
+    images: 10,
+    opLogOpsMax: 20_000,
+    isChopped: false,
+    commitMsMax: 4,
+    jitterMs: 2,
+    tailMs: 3,
+    loss: 0.001,
+    bytesPerSecond: 0,
+  },
 };
 
 /** Never left out, or a run has nothing to disagree about. */
@@ -114,7 +149,7 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
   const faults = scenario === "swarm" ? drawSwarm(prng) : FAULTS[scenario];
   // The bytes of a large manifest travel alone, and would be lost with the only disk that holds them.
   const isLossy = faults.some((kind) => losesData(kind));
-  return {
+  const drawn: Settings = {
     places: Array.from({ length: count }, (_, index) => ({
       name: parseNodeId(`n${index + 1}`),
       region: prng.pick(REGION_NAMES),
@@ -122,7 +157,8 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
     })),
     safetyMs,
     faults,
-    faultEveryMs: prng.pick(isOfSessions ? [800, 1_500] : [1_500, 4_000, 10_000]),
+    // In a short run as well something goes wrong now and then.
+    faultEveryMs: Math.min(prng.pick(isOfSessions ? [800, 1_500] : [1_500, 4_000, 10_000]), safetyMs / 4),
     clients: prng.integer(2, 5),
     thinkMs: prng.pick(isOfSessions ? [200] : [200, 600, 1_500]),
     loyalty: prng.pick([0.5, 0.9, 1]),
@@ -138,6 +174,7 @@ export function drawSettings(prng: Prng, scenario: Scenario, safetyMs: number): 
     loss: prng.pick([0, 0, 0, 0.01, 0.05]),
     bytesPerSecond: prng.pick([0, 0, 0, 125_000]),
   };
+  return { ...drawn, ...FIXED[scenario] };
 }
 
 function drawWork(prng: Prng, isLossy: boolean): readonly WorkKind[] {
@@ -147,7 +184,8 @@ function drawWork(prng: Prng, isLossy: boolean): readonly WorkKind[] {
 /** Machines fail in few runs, and then in one or two ways: who loses a disk every second has nothing left to disagree about. */
 function drawSwarm(prng: Prng): readonly FaultKind[] {
   const process = prng.chance(0.5) ? [prng.pick(PROCESS_FAULT_KINDS), prng.pick(PROCESS_FAULT_KINDS)] : [];
-  return [...FAULTS.swarm.filter(() => prng.chance(0.6)), ...process];
+  const disk: readonly FaultKind[] = prng.chance(0.4) ? ["ailment", "rot"] : [];
+  return [...FAULTS.swarm.filter(() => prng.chance(0.6)), ...process, ...disk];
 }
 
 /** Whether data may be gone after such a fault. */

@@ -18,6 +18,8 @@ export type SimDiskOptions = {
   /** Decides what a crash leaves of what was staged. */
   readonly prng?: Prng;
   readonly capacityBytes?: number;
+  /** Whether others have filled the disk for now. */
+  readonly isFull?: () => boolean;
   /** Asked before every operation: the error it is to fail with, if any. */
   readonly fault?: (operation: DiskOperation) => Error | undefined;
 };
@@ -41,8 +43,20 @@ export class SimDisk implements Disk {
   /** Counts the lives of the process that uses the disk. */
   #life = 1;
 
-  constructor({ pause = AT_ONCE, prng = new Prng("disk"), capacityBytes = TERABYTE, fault }: SimDiskOptions = {}) {
-    this.#options = { pause, prng, capacityBytes, fault: fault ?? (() => undefined) };
+  constructor({
+    pause = AT_ONCE,
+    prng = new Prng("disk"),
+    capacityBytes = TERABYTE,
+    isFull,
+    fault,
+  }: SimDiskOptions = {}) {
+    this.#options = {
+      pause,
+      prng,
+      capacityBytes,
+      isFull: isFull ?? (() => false),
+      fault: fault ?? (() => undefined),
+    };
     this.#platter = this.#platterOf(this.#life);
   }
 
@@ -151,6 +165,18 @@ export class SimDisk implements Disk {
     return this.#quarantined.get(digest)?.size;
   }
 
+  /** Whether its bytes are what its name says. */
+  isWhole(digest: Digest): boolean {
+    return this.#blobs.get(digest)?.digest(algorithmOf(digest)) === digest;
+  }
+
+  /** One bit turns over in every blob for which `isRotten` says so. Returns in how many. */
+  rot(isRotten: (digest: Digest) => boolean): number {
+    const rotten = [...this.#blobs.keys()].filter(isRotten);
+    for (const digest of rotten) this.#blobs.set(digest, this.#blobs.get(digest)?.twisted() ?? new SimFile());
+    return rotten.length;
+  }
+
   /** Puts other bytes where those of `digest` were, as a failing disk or a careless hand would. */
   damage(digest: Digest, bytes: Uint8Array): void {
     this.#blobs.set(digest, new SimFile(bytes));
@@ -190,6 +216,7 @@ export class SimDisk implements Disk {
   }
 
   #freeBytes(): number {
+    if (this.#options.isFull()) return 0;
     const files = [...this.#blobs.values(), ...this.#staged.values(), ...this.#quarantined.values()];
     return files.reduce((left, { size }) => left - size, this.#options.capacityBytes);
   }

@@ -35,6 +35,14 @@ export class SimFile {
     this.#size = Math.min(size, this.#size);
   }
 
+  /** The same bytes, but for one bit in the middle. */
+  twisted(): SimFile {
+    const bytes = Uint8Array.from(this.#bytes.subarray(0, this.#size));
+    const at = bytes.length >> 1;
+    if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ 1;
+    return new SimFile(bytes);
+  }
+
   digest(algorithm: DigestAlgorithm): Digest {
     return digestFromHex(algorithm, hash(algorithm, this.#bytes.subarray(0, this.#size), "hex"));
   }

@@ -2,20 +2,7 @@
 import type { PeerLink } from "../nodes/ports/peers.ts";
 import { mapped } from "./mapped.ts";
 import type { Ask, Question } from "./sim-call.ts";
-import {
-  copyAudit,
-  copyBytes,
-  copyCompared,
-  copyImageState,
-  copyLane,
-  copyNews,
-  copyProbe,
-  copyProbeAnswer,
-  copyPublished,
-  copyPulled,
-  copyReport,
-  copySubscribed,
-} from "./sim-message.ts";
+import type { Wire } from "./sim-message.ts";
 
 /** Each kind of traffic has a connection of its own, and may be the only one that gets through. */
 export const PLANES = ["control", "metadata", "blobs"] as const;
@@ -33,58 +20,75 @@ export type Connections = {
   readonly close: () => void;
 };
 
-export function linkOver({ ask, stream, close }: Connections): PeerLink {
+export function linkOver(connections: Connections, wire: Wire): PeerLink {
+  const { close } = connections;
+  return { ...controlOver(connections, wire), ...dataOver(connections, wire), close };
+}
+
+type ControlLink = Pick<PeerLink, "greet" | "probe" | "probeFor" | "tellMembers" | "compareMembers">;
+
+function controlOver({ ask }: Connections, wire: Wire): ControlLink {
   return {
     greet: async (greeting, signal) =>
       await ask("control", async (calls, remote) => await calls.greet(greeting, remote), signal),
     probe: async (probe, signal) =>
       await ask(
         "control",
-        async (calls, remote) => copyProbeAnswer(await calls.probe(copyProbe(probe), remote)),
+        async (calls, remote) => wire.probeAnswer(await calls.probe(wire.probe(probe), remote)),
         signal,
       ),
     probeFor: async (request, signal) =>
       await ask("control", async (calls, remote) => await calls.probeFor({ ...request }, remote), signal),
     tellMembers: async (news, signal) =>
-      await ask("control", async (calls, remote) => await calls.tellMembers(copyNews(news), remote), signal),
+      await ask("control", async (calls, remote) => await calls.tellMembers(wire.news(news), remote), signal),
     compareMembers: async (compared, signal) =>
       await ask(
         "control",
         async (calls, remote) => {
-          const news = await calls.compareMembers(copyCompared(compared), remote);
-          return news === undefined ? undefined : copyNews(news);
+          const news = await calls.compareMembers(wire.compared(compared), remote);
+          return news === undefined ? undefined : wire.news(news);
         },
         signal,
       ),
+  };
+}
+
+function dataOver({ ask, stream }: Connections, wire: Wire): Omit<PeerLink, keyof ControlLink | "close"> {
+  return {
     replicate: (acks, signal) =>
       stream(
         "metadata",
-        (calls, sent, remote) => mapped(calls.replicate(sent, remote), copyPublished),
+        (calls, sent, remote) => mapped(calls.replicate(sent, remote), wire.published),
         signal,
-        mapped(acks, copySubscribed),
+        mapped(acks, wire.subscribed),
       ),
     pull: (have, signal) =>
-      stream("metadata", (calls, _, remote) => mapped(calls.pull(have.clone(), remote), copyPulled), signal, nothing()),
+      stream(
+        "metadata",
+        (calls, _, remote) => mapped(calls.pull(wire.held(have), remote), wire.pulled),
+        signal,
+        nothing(),
+      ),
     lookup: async (repo, reference, signal) =>
       await ask(
         "metadata",
-        async (calls, remote) => (await calls.lookup(repo, reference, remote)).map(copyBytes),
+        async (calls, remote) => (await calls.lookup(repo, reference, remote)).map(wire.bytes),
         signal,
       ),
     describeImage: async (repo, reference, signal) =>
       await ask(
         "metadata",
-        async (calls, remote) => copyImageState(await calls.describeImage(repo, reference, remote)),
+        async (calls, remote) => wire.imageState(await calls.describeImage(repo, reference, remote)),
         signal,
       ),
     report: async (signal) =>
-      await ask("metadata", async (calls, remote) => copyReport(await calls.report(remote)), signal),
+      await ask("metadata", async (calls, remote) => wire.report(await calls.report(remote)), signal),
     audit: async (question, signal) =>
-      await ask("metadata", async (calls, remote) => copyAudit(await calls.audit(question, remote)), signal),
+      await ask("metadata", async (calls, remote) => wire.audit(await calls.audit(question, remote)), signal),
     auditLane: (lane, known, signal) =>
       stream(
         "metadata",
-        (calls, _, remote) => mapped(calls.auditLane(lane, [...known], remote), copyLane),
+        (calls, _, remote) => mapped(calls.auditLane(lane, [...known], remote), wire.lane),
         signal,
         nothing(),
       ),
@@ -93,11 +97,10 @@ export function linkOver({ ask, stream, close }: Connections): PeerLink {
     readBlob: (digest, offset, signal) =>
       stream(
         "blobs",
-        (calls, _, remote) => mapped(calls.readBlob(digest, offset, remote), copyBytes),
+        (calls, _, remote) => mapped(calls.readBlob(digest, offset, remote), wire.bytes),
         signal,
         nothing(),
       ),
-    close,
   };
 }
 

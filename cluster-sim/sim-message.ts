@@ -1,4 +1,9 @@
-/** What crosses the simulated wire is copied, as a real one would: neither end can change what the other holds. */
+/**
+ * What crosses the simulated wire is copied, as a real one would: neither end can change what the other holds.
+ *
+ * The real encoding cannot be reached from here: it lives beside gRPC, on the same floor. Whoever may see both, a test,
+ * hands in a wire that encodes each message and decodes it again.
+ */
 import type {
   AuditAnswer,
   ImageState,
@@ -15,6 +20,40 @@ import type {
 import { unreachable } from "../shared/invariant.ts";
 import type { MemberNews } from "../shared/member.ts";
 import { decodeMemberNews, encodeMemberNews } from "../shared/member-news.ts";
+import type { VersionVector } from "../shared/version-vector.ts";
+
+/** Each message that crosses it, as the other end gets it. */
+export type Wire = {
+  readonly subscribed: (frame: SubscriberFrame) => SubscriberFrame;
+  readonly published: (frame: PublisherFrame) => PublisherFrame;
+  readonly pulled: (frame: PullFrame) => PullFrame;
+  readonly held: (have: VersionVector) => VersionVector;
+  readonly news: (news: readonly MemberNews[]) => readonly MemberNews[];
+  readonly probe: (probe: Probe) => Probe;
+  readonly probeAnswer: (answer: ProbeAnswer) => ProbeAnswer;
+  readonly compared: (compared: MembersCompared) => MembersCompared;
+  readonly report: (report: NodeReport) => NodeReport;
+  readonly audit: (answer: AuditAnswer) => AuditAnswer;
+  readonly lane: (frame: LaneFrame) => LaneFrame;
+  readonly imageState: (state: ImageState) => ImageState;
+  readonly bytes: (bytes: Uint8Array) => Uint8Array;
+};
+
+export const COPYING: Wire = {
+  subscribed: copySubscribed,
+  published: copyPublished,
+  pulled: copyPulled,
+  held: (have) => have.clone(),
+  news: copyNews,
+  probe: copyProbe,
+  probeAnswer: copyProbeAnswer,
+  compared: copyCompared,
+  report: copyReport,
+  audit: copyAudit,
+  lane: copyLane,
+  imageState: copyImageState,
+  bytes: copyBytes,
+};
 
 /** The bytes of what is large, which is all that a narrow line notices: blobs, ops and registers. */
 export function bytesOf(message: unknown): number {
@@ -26,11 +65,11 @@ export function bytesOf(message: unknown): number {
   return Array.isArray(message) ? message.reduce<number>((sum, part: unknown) => sum + bytesOf(part), 0) : 0;
 }
 
-export function copyBytes(bytes: Uint8Array): Uint8Array {
+function copyBytes(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-export function copySubscribed(frame: SubscriberFrame): SubscriberFrame {
+function copySubscribed(frame: SubscriberFrame): SubscriberFrame {
   switch (frame.kind) {
     case "ack":
       return { ...frame, held: frame.held.clone() };
@@ -44,7 +83,7 @@ export function copySubscribed(frame: SubscriberFrame): SubscriberFrame {
   }
 }
 
-export function copyPublished(frame: PublisherFrame): PublisherFrame {
+function copyPublished(frame: PublisherFrame): PublisherFrame {
   switch (frame.kind) {
     case "ops":
       return { kind: "ops", batch: copyBatch(frame.batch) };
@@ -59,7 +98,7 @@ export function copyPublished(frame: PublisherFrame): PublisherFrame {
   }
 }
 
-export function copyPulled(frame: PullFrame): PullFrame {
+function copyPulled(frame: PullFrame): PullFrame {
   switch (frame.kind) {
     case "ops":
       return { kind: "ops", batch: copyBatch(frame.batch) };
@@ -75,37 +114,37 @@ export function copyPulled(frame: PullFrame): PullFrame {
 }
 
 /** As the real wire does: written and read. */
-export function copyNews(news: readonly MemberNews[]): readonly MemberNews[] {
+function copyNews(news: readonly MemberNews[]): readonly MemberNews[] {
   return decodeMemberNews(encodeMemberNews(news));
 }
 
-export function copyProbe(probe: Probe): Probe {
+function copyProbe(probe: Probe): Probe {
   return { ...probe, news: copyNews(probe.news) };
 }
 
-export function copyProbeAnswer(answer: ProbeAnswer): ProbeAnswer {
+function copyProbeAnswer(answer: ProbeAnswer): ProbeAnswer {
   return { ...answer, news: copyNews(answer.news) };
 }
 
-export function copyCompared({ digest, news }: MembersCompared): MembersCompared {
+function copyCompared({ digest, news }: MembersCompared): MembersCompared {
   return { digest: copyBytes(digest), news: copyNews(news) };
 }
 
-export function copyReport(report: NodeReport): NodeReport {
+function copyReport(report: NodeReport): NodeReport {
   return { ...report, held: report.held.clone(), lag: report.lag.map((lag) => ({ ...lag })) };
 }
 
-export function copyAudit(answer: AuditAnswer): AuditAnswer {
+function copyAudit(answer: AuditAnswer): AuditAnswer {
   return { ...answer, held: answer.held.clone(), sums: [...answer.sums] };
 }
 
-export function copyLane(frame: LaneFrame): LaneFrame {
+function copyLane(frame: LaneFrame): LaneFrame {
   return frame.kind === "changes"
     ? { kind: "changes", changes: frame.changes.map(copyBytes) }
     : { kind: "unknown", fingerprints: [...frame.fingerprints] };
 }
 
-export function copyImageState(state: ImageState): ImageState {
+function copyImageState(state: ImageState): ImageState {
   return { ...state, missing: state.missing.map((blob) => ({ ...blob })) };
 }
 

@@ -22,6 +22,7 @@ import {
 } from "./sim-call.ts";
 import { type Carry, type LineQuality, SimLine } from "./sim-line.ts";
 import { linkOver, PLANES, type Plane } from "./sim-link.ts";
+import { COPYING, type Wire } from "./sim-message.ts";
 import type { World } from "./world.ts";
 
 /** How long both ends believe in a call over a line that is cut, and a caller in a host that says nothing. */
@@ -43,8 +44,14 @@ type Connection = {
   isHalfOpen: boolean;
 };
 
+export type NetworkOptions = {
+  readonly wire?: Wire | undefined;
+  readonly witness?: ((message: Message) => void) | undefined;
+};
+
 export class SimNetwork {
   readonly #world: World;
+  readonly #wire: Wire;
   readonly #listeners = new Map<PeerAddress, Listener>();
   readonly #lines = new Map<string, SimLine>();
   readonly #running = new Set<Connection>();
@@ -57,8 +64,9 @@ export class SimNetwork {
   /** Told of each message as it arrives, when somebody wants a picture. */
   readonly #witness: ((message: Message) => void) | undefined;
 
-  constructor(world: World, witness?: (message: Message) => void) {
+  constructor(world: World, { wire = COPYING, witness }: NetworkOptions = {}) {
     this.#world = world;
+    this.#wire = wire;
     this.#witness = witness;
   }
 
@@ -157,11 +165,14 @@ export class SimNetwork {
 
   #dial(link: Link): PeerLink {
     this.#links.add(link);
-    return linkOver({
-      ask: async (plane, question, signal) => await this.#ask({ link, plane, signal }, question),
-      stream: (plane, ask, signal, sent) => this.#call({ link, plane, signal }, ask, sent),
-      close: () => this.#close(link),
-    });
+    return linkOver(
+      {
+        ask: async (plane, question, signal) => await this.#ask({ link, plane, signal }, question),
+        stream: (plane, ask, signal, sent) => this.#call({ link, plane, signal }, ask, sent),
+        close: () => this.#close(link),
+      },
+      this.#wire,
+    );
   }
 
   #close(link: Link): void {

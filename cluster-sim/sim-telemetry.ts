@@ -6,10 +6,21 @@ import { type CounterName, type GaugeName, type HistogramName, METRICS, type Met
 
 export type Told = { readonly level: LogLevel; readonly event: string; readonly fields: LogFields };
 
+/** Hears of what is told, as it is. */
+export type TelemetryWatch = {
+  readonly logged: (event: string) => void;
+  readonly counted: (metric: CounterName, labels: readonly string[]) => void;
+};
+
 export class SimTelemetry implements Telemetry {
+  readonly #watch: TelemetryWatch | undefined;
   readonly #told: Told[] = [];
   readonly #values = new Map<string, number>();
   readonly #observed = new Map<string, number[]>();
+
+  constructor(watch?: TelemetryWatch) {
+    this.#watch = watch;
+  }
 
   /** What was logged, in order. */
   get told(): readonly Told[] {
@@ -18,12 +29,14 @@ export class SimTelemetry implements Telemetry {
 
   readonly log = (level: LogLevel, event: string, fields: LogFields | (() => LogFields) = {}): void => {
     this.#told.push({ level, event, fields: typeof fields === "function" ? fields() : fields });
+    this.#watch?.logged(event);
   };
 
   readonly count = (metric: CounterName, labels: Labels, amount = 1): void => {
     invariant(amount >= 0, "a counter only rises");
     const series = seriesOf(metric, labels);
     this.#values.set(series, (this.#values.get(series) ?? 0) + amount);
+    this.#watch?.counted(metric, Object.values(labels));
   };
 
   readonly set = (metric: GaugeName, labels: Labels, value: number): void => {

@@ -19,6 +19,7 @@ import type { Sessions } from "./checkers/sessions.ts";
 import { type Image, imageOf, indexOf } from "./images.ts";
 import { type NodeHost, ProcessGoneError } from "./node-host.ts";
 import type { Written } from "./oracle.ts";
+import type { Probes } from "./probes.ts";
 import type { Settings, WorkKind } from "./settings.ts";
 import type { WorkStep } from "./work-plan.ts";
 import type { World } from "./world.ts";
@@ -55,6 +56,7 @@ export type WorkloadDeps = {
   readonly findings: Findings;
   /** Judges what a node shows now. */
   readonly look: (host: NodeHost) => Promise<void>;
+  readonly probes: Probes;
 };
 
 /** How many requests ended how. */
@@ -97,12 +99,13 @@ export class Workload {
 
   async #perform(step: WorkStep): Promise<void> {
     const { client, kind, node, repo, tag, number, ends } = step;
-    const { hosts, note, findings, look } = this.#deps;
+    const { hosts, note, findings, look, probes } = this.#deps;
     const host = hosts.find(({ name }) => name === node);
     if (host === undefined) return;
     if (kind === "look") return await look(host);
     const outcome = await this.#request(kind, { ...step, host }, step.skipsKnown);
     this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
+    if (kind === "read-after" && outcome === "UNAVAILABLE") probes.hit("a read held back by a token");
     note(client, `${kind} ${repo}:${tag} ${number} at ${node}: ${outcome}`);
     const isAsTold = ends === undefined || ends === outcome;
     findings.expect(isAsTold, "as the story says", () => `${kind} at ${node} ended with ${outcome}, not ${ends}`);
@@ -122,6 +125,7 @@ export class Workload {
       return "ok";
     } catch (cause) {
       if (cause instanceof ProcessGoneError || target.host.node === undefined) return "gone";
+      if (target.host.isIll) return "ill";
       if (cause instanceof RegistryError) {
         const isFenced = cause.code === "UNAVAILABLE" && target.host.isCopied;
         // How long a node may hold its writes is judged elsewhere: see `checkers/honesty.ts`.

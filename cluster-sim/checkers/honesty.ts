@@ -32,7 +32,7 @@ export class Honesty {
   /** `isHealed`: nothing is wrong any more, so nothing may keep a node from writing. */
   async check(host: NodeHost, { isHealed }: { readonly isHealed: boolean }): Promise<void> {
     const { node } = host;
-    if (node === undefined || !host.isQuiet || host.isPaused) return;
+    if (node === undefined || !host.isQuiet || host.isPaused || host.isIll) return;
     const fault = node
       .health()
       .checks.find(({ name, isPassing }) => !isPassing && (name === "writes" || (isHealed && name !== "clock")));

@@ -9,13 +9,13 @@ const RUN_MS_MAX = 280_000;
 
 export type Simulated = { readonly code: number | null; readonly told: string };
 
-/** Runs the simulator in a process of its own, with a bug planted when one is named. */
-export async function simulate(args: readonly string[], bug?: string): Promise<Simulated> {
+/** Runs the simulator in a process of its own, with a bug planted when one is named; it is ended after `limitMs`. */
+export async function simulate(args: readonly string[], bug?: string, limitMs = RUN_MS_MAX): Promise<Simulated> {
   const planting = bug === undefined ? [] : ["--import", PLANT_BUG];
   const child = spawn(process.execPath, [...planting, SIMULATOR, ...args], {
     env: { ...process.env, ...(bug === undefined ? {} : { MERIDIAN_BUG: bug }) },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: RUN_MS_MAX,
+    timeout: limitMs,
   });
   const told: string[] = [];
   child.stdout.on("data", (chunk: Buffer) => told.push(chunk.toString()));

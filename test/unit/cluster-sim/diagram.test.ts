@@ -46,7 +46,7 @@ test("a diagram is well-formed, and shows what went wrong, what was told and wha
   });
   const chronicle = new Chronicle();
 
-  const outcome = await runStory(story, chronicle);
+  const outcome = await runStory(story, { chronicle });
   const svg = diagramOf(story, chronicle, outcome);
 
   const elements = elementsOf(svg);
