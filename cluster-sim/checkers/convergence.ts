@@ -27,6 +27,9 @@ const EVERYTHING = { limit: 10_000 };
 const LOOK_EVERY_MS = 250;
 /** A client gives up later than this, and a run must not wait for ever. */
 const PULL_MS_MAX = 60_000;
+/** A refusal that passes by itself does so within these tries. */
+const PULL_TRIES = 6;
+const PULL_AGAIN_MS = 2_000;
 
 export type ConvergenceDeps = {
   readonly world: World;
@@ -188,7 +191,7 @@ export class Convergence {
     const ending = new AbortController();
     const timer = world.after(PULL_MS_MAX, () => ending.abort(new Error("no end in time")));
     try {
-      const bytes = await pulledBlob(node, repo, digest, ending.signal);
+      const bytes = await this.#pullPatiently(node, repo, digest, ending.signal);
       findings.expect(digestOf(bytes) === digest, "I12 blob integrity", () => `${what}: ${digest} has other bytes`);
       findings.expect(!isRemoved, "I7 no resurrection", () => `${what}: blob ${digest} was deleted, and can be pulled`);
     } catch (cause) {
@@ -198,6 +201,19 @@ export class Convergence {
       findings.add("I9 visibility closure", `${what}: blob ${digest} cannot be pulled: ${told}`);
     } finally {
       timer.cancel();
+    }
+  }
+
+  /** Tries again while the node says that it may come: the only holder may have started a moment ago. */
+  async #pullPatiently(node: Node, repo: RepositoryName, digest: Digest, signal: AbortSignal): Promise<Uint8Array> {
+    for (let triesLeft = PULL_TRIES; ; triesLeft -= 1) {
+      try {
+        return await pulledBlob(node, repo, digest, signal);
+      } catch (cause) {
+        const mayCome = cause instanceof RegistryError && cause.code === "UNAVAILABLE" && !this.#deps.isLost(digest);
+        if (!mayCome || triesLeft <= 1 || signal.aborted) throw cause;
+        await this.#deps.world.delay(PULL_AGAIN_MS);
+      }
     }
   }
 
