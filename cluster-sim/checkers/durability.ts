@@ -99,13 +99,18 @@ export class Durability {
   /** The op behind an acknowledgement, which must be durable by now. */
   acknowledged({ host, key, value, token }: Acknowledged): Written | undefined {
     const seen = new Map((token === undefined ? [] : parseCausalToken(token)).map(({ origin, seq }) => [origin, seq]));
+    const isNamed = ({ version: { dot } }: Written): boolean => seen.get(dot.origin) === dot.seq;
     const written = this.#oracle
       .writesTo(key)
       .filter(
         ({ version }) => sameValue(version.value, value) && version.dot.seq <= (seen.get(version.dot.origin) ?? 0),
       )
-      // A history is judged when all ops are known, in whatever order they were learnt.
-      .toSorted((left, right) => left.version.dot.seq - right.version.dot.seq)
+      // A history is judged when all ops are known, in whatever order they were learnt. The token may name another
+      // origin for another register that was written; numbers of two origins say nothing about each other.
+      .toSorted((left, right) => {
+        if (isNamed(left) !== isNamed(right)) return isNamed(left) ? 1 : -1;
+        return left.version.dot.seq - right.version.dot.seq;
+      })
       .at(-1);
     this.#findings.expect(
       written !== undefined,
