@@ -149,5 +149,5 @@ function copyImageState(state: ImageState): ImageState {
 }
 
 function copyBatch(batch: OpBatch): OpBatch {
-  return { ...batch, ops: batch.ops.map(copyBytes), chain: copyBytes(batch.chain) };
+  return { ...batch, ops: batch.ops.map(copyBytes), chain: copyBytes(batch.chain), base: copyBytes(batch.base) };
 }

@@ -19,6 +19,7 @@ import { Roster } from "./cluster/roster.ts";
 import { ScrubBlobs } from "./cluster/scrub-blobs.ts";
 import { VerifyState } from "./cluster/verify-state.ts";
 import { WatchClock } from "./cluster/watch-clock.ts";
+import { WatchParked } from "./cluster/watch-parked.ts";
 import type { Greeting, PeerService } from "./ports/peers.ts";
 import type { Ports } from "./ports/ports.ts";
 import { createOperations, type Operations } from "./registry/operations.ts";
@@ -77,13 +78,13 @@ export async function createNode(
   tunables: Tunables = {},
 ): Promise<Node> {
   const { clock, timers, random, kv, telemetry } = ports;
-  const { join, forceSolo } = config;
+  const { join, forceSolo, labels, routes } = config;
   const { metadata, blobs, uploads } = await openStorage(config, ports, tunables);
   const self = (): Greeting => ({ ...metadata.self, protocol: PROTOCOL, advertise, version: VERSION });
 
   const fence = (cause: Error): void => metadata.fence(cause);
-  const peers = ports.peers(self());
-  const directory = new PeerDirectory({ self: self(), join, peers, clock, timers, random, telemetry, fence });
+  const world = { clock, timers, random, telemetry };
+  const directory = new PeerDirectory({ self: self(), join, peers: ports.peers(self()), fence, ...world });
   const onNewOrigin = (): void => {
     directory.introduce(self(), ports.peers(self()));
     roster.introduce();
@@ -91,11 +92,11 @@ export async function createNode(
   };
   const recollect = new Recollect({ metadata, directory, clock, timers, telemetry, onNewOrigin });
   const onContradicted: ReplicateDeps["onContradicted"] = (...evidence) => recollect.contradicted(...evidence);
-  const watched = { metadata, directory, clock, timers, random, telemetry };
-  const roster = await Roster.open({ self, labels: config.labels, routes: config.routes, ...watched });
+  const roster = await Roster.open({ self, labels, routes, metadata, directory, ...world });
   // Before anything can be written. Of an origin that was minted just now nobody can remember anything.
   if ((join.length > 0 || roster.members().length > 1) && !metadata.isNewborn && !forceSolo) recollect.hold();
-  const watchClock = new WatchClock({ holds: metadata.holds, roster, clock, timers, telemetry });
+  const watchParked = new WatchParked({ metadata, ...world });
+  const watchClock = new WatchClock({ holds: metadata.holds, roster, ...world });
   const replicate = new Replicate({ metadata, directory, roster, clock, timers, telemetry, onContradicted });
   const fetchContent = new FetchContent({ metadata, directory, clock, timers, random, telemetry });
   const audit = new AuditState({ metadata, directory, clock, timers, random, telemetry });
@@ -127,13 +128,15 @@ export async function createNode(
     peerService: createPeerService({ self, metadata, blobs, directory, roster, replicate, audit, report }),
     health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata), membershipCheck(roster)] }),
     start: () => {
-      const parts = [directory, roster, replicate, fetchContent, audit, recollect, watchClock, mendBlobs, scrubBlobs];
+      const watches = [recollect, watchClock, watchParked];
+      const parts = [directory, roster, replicate, fetchContent, audit, ...watches, mendBlobs, scrubBlobs];
       for (const part of parts) part.start();
       isStarted = true;
     },
     stop: async () => {
       isStarted = false;
-      const parts = [mendBlobs, scrubBlobs, fetchBlob, fetchContent, replicate, audit, recollect, watchClock, roster];
+      const watches = [recollect, watchClock, watchParked];
+      const parts = [mendBlobs, scrubBlobs, fetchBlob, fetchContent, replicate, audit, ...watches, roster];
       await Promise.all(parts.map(async (part) => await part.stop()));
       await directory.stop();
       await uploads.close();

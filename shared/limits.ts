@@ -167,6 +167,9 @@ export const CLOCK_EARLIEST_MS = 1_735_689_600_000;
 /** Ops of an origin that is further ahead than this are kept aside until their time has come. */
 export const CLOCK_PARKED_MS = 60_000;
 
+/** Ops of one parked origin that are kept; it has the rest itself. */
+export const PARKED_OPS_MAX = 10_000;
+
 /** A causal token travels in a header of every write's answer. */
 export const CAUSAL_TOKEN_LENGTH_MAX = KIB;
 export const CAUSAL_TOKEN_DOTS_MAX = 40;

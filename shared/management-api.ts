@@ -53,11 +53,33 @@ export const MemberSchema = Type.Object({
 });
 export type MemberTold = Static<typeof MemberSchema>;
 
+const PARKED_REASONS_TOLD = ["clock", "equivocation"] as const;
+
+const ParkedSchema = Type.Object({
+  origin: text("Of the data directory whose changes are kept aside."),
+  reason: Type.Enum([...PARKED_REASONS_TOLD], {
+    description: "clock: its time is far ahead; equivocation: it told two histories under the same numbers.",
+  }),
+  since: text("Since when."),
+  from: count("The first of its changes that is not merged."),
+  kept: count("Changes that are kept aside."),
+  until: optionalText("When they are merged by themselves; absent where a person must look."),
+  proof: optionalText("Where the two histories part."),
+});
+export type ParkedTold = Static<typeof ParkedSchema>;
+
+export const ReleaseRequestSchema = Type.Object({ origin: text("An origin that is parked.") }, CLOSED);
+export type ReleaseAsked = Static<typeof ReleaseRequestSchema>;
+
+export const ReleasedSchema = Type.Object({ node: text("The node that has let it go."), origin: text("The origin.") });
+export type ReleasedTold = Static<typeof ReleasedSchema>;
+
 export const ClusterSchema = Type.Object({
   cluster: text("Name of the cluster."),
   node: text("The node that answers."),
   region: text("Its region."),
   members: Type.Array(MemberSchema, { description: "The answering node first." }),
+  parked: Type.Optional(Type.Array(ParkedSchema, { description: "Origins that the answering node keeps aside." })),
 });
 export type ClusterTold = Static<typeof ClusterSchema>;
 
@@ -226,6 +248,11 @@ export function parseWaitRequest(value: unknown): WaitAsked {
 /** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
 export function parseVerifyRequest(value: unknown): VerifyAsked {
   return checked(VerifyRequestSchema, value);
+}
+
+/** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
+export function parseReleaseRequest(value: unknown): ReleaseAsked {
+  return checked(ReleaseRequestSchema, value);
 }
 
 /** Whether an answer says what `schema` promises; what it says beyond that is for others. */

@@ -33,6 +33,11 @@ export const METRICS = {
     help: "1 while this node takes no writes for a reason that passes: identity or clock.",
     labels: ["reason"],
   },
+  meridian_parked_origins: {
+    type: "gauge",
+    help: "Origins whose changes are kept aside: from too far ahead (clock), or of two histories (equivocation).",
+    labels: ["reason"],
+  },
   meridian_origins_sealed_total: {
     type: "counter",
     help: "Times that the data directory turned out to be older than what peers know of it.",

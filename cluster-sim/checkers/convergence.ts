@@ -55,6 +55,7 @@ export class Convergence {
     const startedMs = world.nowMs;
     let differences: readonly string[] = [];
     while (world.nowMs - startedMs <= withinMs) {
+      await this.#releaseParked();
       differences = await this.#differences();
       if (differences.length === 0) return world.nowMs;
       await world.delay(LOOK_EVERY_MS);
@@ -76,6 +77,15 @@ export class Convergence {
       await this.#checkConflicts(name, node);
       await this.#checkHistories(name, node);
       await this.#checkImages(name, node);
+    }
+  }
+
+  /** As somebody would who has seen the alarm. Ops of a clock that was far ahead would else be waited for beyond any run. */
+  async #releaseParked(): Promise<void> {
+    for (const { node } of this.#deps.hosts) {
+      for (const { origin, reason } of node?.operations.releaseOrigin.list() ?? []) {
+        if (reason === "clock") await node?.operations.releaseOrigin.run(origin);
+      }
     }
   }
 

@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "compare what all nodes hold, and name what differs",
     load: async () => await import("./verify.ts"),
   },
+  {
+    name: "release",
+    summary: "let go an origin whose changes are kept aside",
+    load: async () => await import("./release.ts"),
+  },
   { name: "lag", summary: "how far each node is behind each other", load: async () => await import("./lag.ts") },
   {
     name: "replication",

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-import type { ClusterTold, LagTold } from "../../shared/management-api.ts";
+import type { ClusterTold, LagTold, ParkedTold } from "../../shared/management-api.ts";
 import { formatDuration } from "../../shared/units.ts";
 import { examples, type ServerOptions, withOutputOptions, withServerOption, withWireOptions } from "./options.ts";
 import { findServer } from "./remote/find-server.ts";
@@ -61,7 +61,13 @@ export function statusText(cluster: ClusterTold, lag: LagTold): string {
     (member.stateHash ?? "").slice(0, HASH_DIGITS),
     member.uptimeMs === undefined ? "" : formatDuration(member.uptimeMs),
   ]);
-  return `${head}${formatTable(COLUMNS, rows)}`;
+  return `${head}${formatTable(COLUMNS, rows)}${(cluster.parked ?? []).map(parkedLine).join("")}`;
+}
+
+/** An alarm: somebody has to know of it who has not read the log. */
+function parkedLine({ origin, reason, kept, until, proof }: ParkedTold): string {
+  const why = reason === "clock" ? `its clock is far ahead; merged at ${until}` : `it told two histories, ${proof}`;
+  return `\n! ${kept} changes of origin ${origin} are kept aside: ${why}; meridian release ${origin} merges them now\n`;
 }
 
 /** How far the node is behind whoever it is furthest behind. */

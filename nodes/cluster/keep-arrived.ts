@@ -3,8 +3,9 @@ import { RegistryError } from "../../shared/errors.ts";
 import { InvariantError } from "../../shared/invariant.ts";
 import type { Greeting } from "../ports/peers.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { Arrived, Metadata } from "../storage/metadata.ts";
-import { EquivocationError } from "../storage/op-log.ts";
+import type { Arrived } from "../storage/merge-arrived.ts";
+import type { Metadata } from "../storage/metadata.ts";
+import { ChainError } from "../storage/op-log.ts";
 
 type Deps = { readonly metadata: Metadata; readonly telemetry: Telemetry };
 type Sender = { readonly greeting: Pick<Greeting, "node"> };
@@ -32,7 +33,7 @@ export function tellRefusal({ metadata, telemetry }: Deps, { greeting }: Sender,
 
 /** A value of the label `reason`; `undefined` when it is not what the peer sent that is wrong. */
 export function senselessness(cause: unknown): "chain" | "malformed" | undefined {
-  if (cause instanceof EquivocationError) return "chain";
+  if (cause instanceof ChainError) return "chain";
   if (cause instanceof MalformedBytesError) return "malformed";
   // A manifest that came along and is none.
   return cause instanceof RegistryError && cause.code !== "UNAVAILABLE" ? "malformed" : undefined;

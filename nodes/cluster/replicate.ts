@@ -98,8 +98,10 @@ export class Replicate {
     this.#stopListening = [
       metadata.onCommitted((news) => this.#committed(news)),
       directory.onChanged(() => this.#lookAround()),
+      metadata.onParked(() => this.#tellParked()),
       roster.onChanged(() => this.#lookAround()),
     ];
+    this.#tellParked();
     this.#committed(metadata.held());
     this.#lookAround();
     this.#setGauges();
@@ -155,6 +157,11 @@ export class Replicate {
       const { node, region } = member.greeting;
       return [{ source: node, region, isReachable, pendingOps, lagMs }];
     });
+  }
+
+  #tellParked(): void {
+    const origins = this.#deps.metadata.parked().map(({ origin }) => origin);
+    this.#give({ kind: "parked", origins, nowMs: this.#nowMs() });
   }
 
   #give(input: ReplicationInput): void {
@@ -400,12 +407,14 @@ export class Replicate {
   async #readPull(member: ReachableMember, ending: AbortController): Promise<PullEnd> {
     const { signal } = ending;
     const silence = new Silence(this.#deps, PULL_SILENCE_MS_MAX, () => ending.abort(new Error("fell silent")));
+    const begunAt = this.#deps.metadata.releases;
     let isComplete = false;
     try {
       for await (const frame of member.link.pull(this.#deps.metadata.held(), signal)) {
         if (signal.aborted) break;
         silence.pause();
-        if (!(await keepArrived(this.#deps, member, frame))) return "refused";
+        const arrived = frame.kind === "end" ? { ...frame, begunAt } : frame;
+        if (!(await keepArrived(this.#deps, member, arrived))) return "refused";
         silence.heard();
         isComplete = frame.kind === "end";
       }

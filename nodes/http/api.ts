@@ -20,8 +20,11 @@ import {
   type HistoryTold,
   type LagTold,
   type MemberTold,
+  type ParkedTold,
+  parseReleaseRequest,
   parseVerifyRequest,
   parseWaitRequest,
+  type ReleasedTold,
   type ReplicationTold,
   type RepositoriesTold,
   type TagsTold,
@@ -33,6 +36,7 @@ import type { Author, RegisterKey, Version } from "../../shared/register.ts";
 import type { StateDifference } from "../cluster/compare-state.ts";
 import type { ImageReplication } from "../cluster/image-replication.ts";
 import type { MemberDescribed } from "../registry/describe-cluster.ts";
+import type { Parked } from "../storage/parking.ts";
 import { type Call, type Desk, placeholder } from "./call.ts";
 import { expectNoEncoding } from "./content-encoding.ts";
 import { parsePage } from "./page.ts";
@@ -41,7 +45,24 @@ import { jsonReply, type Reply } from "./reply.ts";
 export async function getCluster({ signal }: Call, { operations, self }: Desk): Promise<Reply> {
   const members = await operations.describeCluster.run(signal);
   const { cluster, node, region } = self;
-  return jsonReply(200, { cluster, node, region, members: members.map(memberTold) } satisfies ClusterTold);
+  const parked = operations.releaseOrigin.list().map(parkedTold);
+  const told = { cluster, node, region, members: members.map(memberTold), ...(parked.length > 0 ? { parked } : {}) };
+  return jsonReply(200, told satisfies ClusterTold);
+}
+
+export async function postRelease(call: Call, { operations, self }: Desk): Promise<Reply> {
+  expectNoEncoding(call);
+  const { origin } = parseReleaseRequest(await readJson(call));
+  return jsonReply(200, { node: self.node, origin: await operations.releaseOrigin.run(origin) } satisfies ReleasedTold);
+}
+
+function parkedTold({ origin, reason, sinceMs, at, upto, untilMs, proof }: Parked): ParkedTold {
+  const hex = (chain: Uint8Array): string => Buffer.from(chain).toString("hex");
+  const until = reason === "clock" ? new Date(untilMs).toISOString() : undefined;
+  const parting =
+    proof === undefined ? undefined : `up to change ${proof.seq}: ${hex(proof.held)} here, ${hex(proof.told)} there`;
+  const row = { origin, reason, since: new Date(sinceMs).toISOString(), from: at, kept: upto - at + 1 };
+  return { ...row, ...known({ until, proof: parting }) };
 }
 
 export async function getLag({ signal }: Call, { operations }: Desk): Promise<Reply> {

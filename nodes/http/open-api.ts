@@ -5,6 +5,8 @@ import {
   ErrorsSchema,
   HistorySchema,
   LagSchema,
+  ReleasedSchema,
+  ReleaseRequestSchema,
   ReplicationSchema,
   RepositoriesSchema,
   TagsSchema,
@@ -65,6 +67,14 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
     query: [],
     body: VerifyRequestSchema,
     answer: VerifyOutcomeSchema,
+  },
+  {
+    method: "post",
+    path: "/api/v1/release",
+    summary: "Lets go an origin that the node keeps aside, on this node",
+    query: [],
+    body: ReleaseRequestSchema,
+    answer: ReleasedSchema,
   },
   {
     method: "get",

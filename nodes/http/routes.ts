@@ -12,6 +12,7 @@ import {
   getReplication,
   getRepositories,
   getTagStates,
+  postRelease,
   postVerify,
   postWait,
 } from "./api.ts";
@@ -75,6 +76,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET",  path: `${API}/replication`,        access: "observe", listeners: REGISTRY, answer: getReplication },
   { method: "POST", path: `${API}/wait`,               access: "observe", listeners: REGISTRY, answer: postWait },
   { method: "POST", path: `${API}/verify`,             access: "observe", listeners: REGISTRY, answer: postVerify },
+  { method: "POST", path: `${API}/release`,            access: "manage",  listeners: REGISTRY, answer: postRelease },
   { method: "GET",  path: `${API}/conflicts`,          access: "observe", listeners: REGISTRY, answer: getConflicts },
   { method: "GET",  path: `${API}/repositories`,       access: "observe", listeners: REGISTRY, answer: getRepositories },
   { method: "GET",  path: `${API}/repositories/<name>/tags`,

@@ -35,6 +35,8 @@ export type OpBatch = {
    * sender does not know it, because it caught up without ops.
    */
   readonly chain: Uint8Array;
+  /** The same before the first op: what differs here was written before, what differs only after that was told wrong. */
+  readonly base: Uint8Array;
 };
 
 /** An origin whose ops are wanted, and the number of its last op that the subscriber holds. */

@@ -33,8 +33,9 @@ export type Batch = {
   readonly origin: Origin;
   readonly from: number;
   readonly ops: readonly Uint8Array[];
-  /** The origin's hash chain after the last op. */
+  /** The origin's hash chain after the last op, and before the first. */
   readonly chain: Uint8Array;
+  readonly base: Uint8Array;
 };
 
 /** Times are of one monotonic clock. */
@@ -88,6 +89,8 @@ export type ReplicationInput =
     }
   /** This node goes on under another origin; what it wrote so far is now a foreign origin's. */
   | { readonly kind: "begun-again"; readonly self: Origin; readonly nowMs: number }
+  /** These origins' ops are kept aside here: what is missing of them is not waited for. All that there are now. */
+  | { readonly kind: "parked"; readonly origins: readonly Origin[]; readonly nowMs: number }
   | { readonly kind: "woke"; readonly nowMs: number };
 
 /**
@@ -182,6 +185,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
   /** Durable or being applied. */
   #have: VersionVector;
   readonly #gaps = new Map<Origin, Gap>();
+  #parked: ReadonlySet<Origin> = new Set();
   readonly #closed = new ClosedTimes();
   #plan: SpreadPlan | undefined;
   #wakeAtMs: number | undefined;
@@ -251,6 +255,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
         return this.#pulled(input);
       case "begun-again":
         return this.#begunAgain(input);
+      case "parked":
+        return this.#parkedNow(input.origins);
       case "woke":
         this.#wakeAtMs = undefined;
         return [];
@@ -316,13 +322,15 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const upto = this.#have.upto(origin);
     if (to <= upto) return [];
     if (from > upto + 1) {
+      if (this.#parked.has(origin)) return [];
       // What lies between was lost on the way; followed anew, the stream begins at what is durable here.
       return retryFollowing(peer, nowMs, FOLLOW_RETRY_MS_MIN);
     }
     this.#applying.set(origin, to);
     this.#have.advance(origin, to);
     this.#forgetMissing(origin);
-    const rest = { ...batch, from: upto + 1, ops: ops.slice(upto + 1 - from) };
+    if (from === upto + 1) return [{ kind: "apply", peer: key, batch }];
+    const rest = { ...batch, from: upto + 1, ops: ops.slice(upto + 1 - from), base: new Uint8Array() };
     return [{ kind: "apply", peer: key, batch: rest }];
   }
 
@@ -382,9 +390,7 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
 
   #refused({ peer: key, origin, nowMs }: InputOf<"refused">): readonly ReplicationEffect[] {
     this.#applying.delete(origin);
-    this.#have = this.#held.clone();
-    for (const [applying, to] of this.#applying) this.#have.advance(applying, to);
-    for (const other of this.#peers.values()) this.#noteMissing(other, other.known.entries());
+    this.#recount();
     const peer = this.#peers.get(key);
     return peer === undefined ? [] : this.#stopTrusting(peer, nowMs);
   }
@@ -404,7 +410,9 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
     const { promised } = peer;
     peer.promised = undefined;
     // A session that was complete and still left open what it was begun for would be begun again for ever.
-    const isDone = outcome === "complete" && promised.every((entry) => this.#have.coversEntry(entry));
+    const isDone =
+      outcome === "complete" &&
+      promised.every((entry) => this.#have.coversEntry(entry) || this.#parked.has(entry.origin));
     const retryMs = outcome === "refused" ? REFUSED_RETRY_MS_MIN : PULL_RETRY_MS_MIN;
     peer.pullAtMs = isDone ? nowMs : nowMs + backoff(peer.pullFailures, retryMs, PULL_RETRY_MS_MAX);
     peer.pullFailures = isDone ? 0 : peer.pullFailures + 1;
@@ -422,6 +430,23 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
       peer.pullAtMs = nowMs;
       return effects;
     });
+  }
+
+  /** What was on its way to the disk of a parked origin is there, yet not held; when it is let go, the rest is pulled. */
+  #parkedNow(origins: readonly Origin[]): readonly ReplicationEffect[] {
+    const released = [...this.#parked].filter((origin) => !origins.includes(origin));
+    this.#parked = new Set(origins);
+    for (const origin of origins) for (const peer of this.#peers.values()) peer.missing.delete(origin);
+    if (released.length === 0) return [];
+    for (const origin of released) this.#applying.delete(origin);
+    this.#recount();
+    return [];
+  }
+
+  #recount(): void {
+    this.#have = this.#held.clone();
+    for (const [applying, to] of this.#applying) this.#have.advance(applying, to);
+    for (const peer of this.#peers.values()) this.#noteMissing(peer, peer.known.entries());
   }
 
   #stopTrusting(peer: Peer, nowMs: number): readonly ReplicationEffect[] {
@@ -453,7 +478,8 @@ export class Replication implements Machine<ReplicationInput, ReplicationEffect>
 
   #noteMissing(peer: Peer, entries: readonly VectorEntry[]): void {
     for (const entry of entries) {
-      if (entry.origin !== this.#self && !this.#have.coversEntry(entry)) peer.missing.add(entry.origin);
+      if (entry.origin === this.#self || this.#parked.has(entry.origin)) continue;
+      if (!this.#have.coversEntry(entry)) peer.missing.add(entry.origin);
     }
   }
 

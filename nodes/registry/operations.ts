@@ -28,6 +28,7 @@ import { PullBlob } from "./pull-blob.ts";
 import { PullManifest } from "./pull-manifest.ts";
 import { PushBlob } from "./push-blob.ts";
 import { PushManifest } from "./push-manifest.ts";
+import { ReleaseOrigin } from "./release-origin.ts";
 
 /** Everything that a client can ask of a node. Each is one class with one method, `run`; the most asked also say what is `atHand`. */
 export type Operations = {
@@ -55,6 +56,7 @@ export type Operations = {
   readonly awaitVersion: AwaitVersion;
 
   readonly describeCluster: DescribeCluster;
+  readonly releaseOrigin: ReleaseOrigin;
   /** How far nodes are behind each other and images have come; asked of everybody at the moment of the question. */
   readonly clusterView: Pick<ClusterView, "lag" | "replication" | "wait">;
   /** Whether all nodes hold the same; asked of everybody, and decided within a time that the caller names. */
@@ -104,6 +106,7 @@ export function createOperations(deps: OperationsDeps): Operations {
     awaitVersion: new AwaitVersion({ metadata, timers }),
 
     describeCluster: new DescribeCluster({ view: clusterView }),
+    releaseOrigin: new ReleaseOrigin({ metadata }),
     clusterView,
     verifyState,
   };

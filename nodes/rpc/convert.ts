@@ -266,7 +266,7 @@ export function pullFrameFromMessage(message: PullFrame__Output): PullFrame {
 }
 
 function batchToMessage(batch: OpBatch): NonNullable<PullFrameMessage["ops"]> {
-  return { origin: batch.origin, from: batch.from, ops: [...batch.ops], chain: batch.chain };
+  return { origin: batch.origin, from: batch.from, ops: [...batch.ops], chain: batch.chain, base: batch.base };
 }
 
 function batchFromMessage(message: OpBatch__Output): OpBatch {
@@ -278,6 +278,7 @@ function batchFromMessage(message: OpBatch__Output): OpBatch {
     ops: message.ops.map((op) => bytes(op)),
     // Without one the sender does not know it.
     chain: message.chain.length === 0 ? new Uint8Array() : parsedChain(message.chain),
+    base: message.base.length === 0 ? new Uint8Array() : parsedChain(message.base),
   };
 }
 

@@ -18,6 +18,7 @@
  *   N                     incarnations in use     n node                  what was last heard of a member
  *   C                     counters, state sum     u id                    an upload session
  *                                                 z digest                a blob that was lost here and is to be fetched
+ *   P origin              why it is parked        p origin seq            an op of a parked origin
  *   J                     how far the journal is in this store             S  acknowledged rows may be missing
  *   Z                     where the scrubber stands
  */
@@ -241,6 +242,23 @@ export function originRow(origin: Origin): Key {
 
 export function origins(): KeySpan {
   return under(text("v"));
+}
+
+export function parkedRow(origin: Origin): Key {
+  return text("P", origin);
+}
+
+export function parkedOrigins(): KeySpan {
+  return under(text("P"));
+}
+
+export function parkedOpRow(dot: Dot): Key {
+  return text("p", dot.origin) + number(dot.seq);
+}
+
+/** What is parked of `origin` from `seq` on. */
+export function parkedOps(origin: Origin, seq: number): KeySpan {
+  return { from: parkedOpRow({ origin, seq }), to: under(text("p", origin)).to };
 }
 
 export function logRow(dot: Dot): Key {

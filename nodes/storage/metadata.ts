@@ -11,10 +11,10 @@
  * other stores. The node is *fenced*; it goes on reading.
  */
 import { type CausalToken, encodeCausalToken } from "../../shared/causal-token.ts";
-import { type Change, decodeChange, decodeKey, decodeRegister, encodeChange } from "../../shared/change.ts";
+import { decodeKey, decodeRegister, encodeChange } from "../../shared/change.ts";
 import type { Digest } from "../../shared/digest.ts";
 import { RegistryError } from "../../shared/errors.ts";
-import { absorbHlc, type Hlc, hlcAt, hlcOf } from "../../shared/hlc.ts";
+import { type Hlc, hlcAt, hlcOf } from "../../shared/hlc.ts";
 import {
   type ClusterId,
   type NodeId,
@@ -24,7 +24,6 @@ import {
   type Region,
 } from "../../shared/identity.ts";
 import {
-  CLOCK_AHEAD_MS_MAX,
   MANIFEST_INLINE_BYTES_MAX,
   OP_BATCH_BYTES_MAX,
   OP_LOG_OPS_MAX,
@@ -33,7 +32,7 @@ import {
 } from "../../shared/limits.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
 import { type Author, EMPTY_REGISTER, type Register, type RegisterKey, winnerOf } from "../../shared/register.ts";
-import { type Dot, type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
+import { type VectorEntry, VersionVector } from "../../shared/version-vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Kv } from "../ports/kv.ts";
 import type { OpBatch, PullFrame } from "../ports/peers.ts";
@@ -41,9 +40,14 @@ import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Replacement } from "./audit-lanes.ts";
 import * as keys from "./keys.ts";
+
+import { type Arrived, MergeArrived } from "./merge-arrived.ts";
+
 import { MergeChange, rowsReadFor } from "./merge-change.ts";
 import { MetadataReader } from "./metadata-reader.ts";
-import { batchesOf, OpLog, readBatch, readOrigin } from "./op-log.ts";
+
+import { batchesOf, chainAt, EquivocationError, OpLog, readBatch, readOrigin } from "./op-log.ts";
+import { type Parked, readParked } from "./parking.ts";
 import type { RowSource } from "./remembered.ts";
 import { RowMemory } from "./row-memory.ts";
 import {
@@ -53,7 +57,6 @@ import {
   decodeOrigin,
   decodeSelf,
   decodeTagRow,
-  encodeHlc,
   encodeSelf,
   NO_COUNTERS,
   type OriginRow,
@@ -75,14 +78,6 @@ export type MetadataDeps = {
 };
 
 export type NodeName = { readonly cluster: ClusterId; readonly node: NodeId; readonly region: Region };
-
-/** What came from a peer. */
-export type Arrived =
-  | { readonly kind: "ops"; readonly batch: OpBatch }
-  | { readonly kind: "live"; readonly changes: readonly Uint8Array[] }
-  | { readonly kind: "end"; readonly held: VersionVector; readonly chains: ReadonlyMap<Origin, Uint8Array> }
-  /** A manifest too large to travel inside its op. */
-  | { readonly kind: "content"; readonly digest: Digest; readonly bytes: Uint8Array };
 
 export type Recorded<Result> = {
   readonly result: Result;
@@ -127,11 +122,16 @@ export class Metadata {
   #lastHlc: Hlc;
   #promised: Hlc;
   #fence: Error | undefined;
+  #parked: ReadonlyMap<Origin, Parked>;
+  readonly #parkedListeners = new Set<() => void>();
+  #isParkingWritten = false;
+  #releases = 0;
+  readonly #releasedAt = new Map<Origin, number>();
   #self: NodeIdentity;
   /** The highest number of an own op that was durable at the start. */
   readonly #headAtStart: number;
 
-  private constructor(deps: MetadataDeps, self: NodeIdentity, { memory, held, counters, clock }: StartState) {
+  private constructor(deps: MetadataDeps, self: NodeIdentity, { memory, held, counters, clock, parked }: StartState) {
     this.#kv = deps.kv;
     this.#clock = deps.clock;
     this.#random = deps.random;
@@ -143,6 +143,7 @@ export class Metadata {
     this.#lastHlc = clock;
     this.#promised = clock;
     this.#self = self;
+    this.#parked = new Map(parked.map((one) => [one.origin, one]));
     this.#headAtStart = held.upto(self.origin);
     this.isNewborn = self.boot === 1;
     this.holds = new WriteHolds(deps.telemetry);
@@ -228,34 +229,24 @@ export class Metadata {
   /**
    * Merges what a peer sent. Repeats change nothing and ops behind a gap are left out, so any order and any number of
    * deliveries is safe. Resolves when it is durable: only then may it be acknowledged.
-   * @throws {MalformedBytesError} or {EquivocationError} when the peer's data is wrong, {OwnPastError} when it holds own
+   * What an origin told that must not be believed for now is kept aside: see `parked`.
+   * @throws {MalformedBytesError} when the peer's data is wrong, {OwnPastError} when it holds own
    * ops that are not here; nothing of it is kept.
    */
   async commit(arrived: Arrived): Promise<void> {
-    await this.#takeTurn(async (rows) => {
-      const merge = new MergeChange(rows);
-      await this.#merge(arrived, rows, merge);
-      merge.finish();
-    });
+    try {
+      await this.#takeTurn(async (rows) => await this.#arrivalsInto(rows).merge(arrived));
+    } catch (cause) {
+      if (!(cause instanceof EquivocationError) || arrived.kind !== "ops") throw cause;
+      // The turn that found it was undone.
+      await this.#takeTurn(async (rows) => await this.#arrivalsInto(rows).parkForked(cause, arrived.batch));
+    }
+    await this.#lookAtParked();
   }
 
   /** For answers that are kept until the rows they were made of change. */
   rowSource(): RowSource {
     return { view: this.#stored, onWritten: (listener) => void this.#writeListeners.add(listener) };
-  }
-
-  async #merge(arrived: Arrived, rows: Overlay, merge: MergeChange): Promise<void> {
-    const log = new OpLog(rows, this.#touched, this.#opLogOpsMax);
-    switch (arrived.kind) {
-      case "ops":
-        return await this.#mergeOps(arrived.batch, rows, merge, log);
-      case "live":
-        return await this.#mergeLive(arrived.changes, rows, merge, log);
-      case "end":
-        return await this.#endSession(arrived.held, arrived.chains, log);
-      case "content":
-        return await merge.storeContent(arrived.digest, arrived.bytes);
-    }
   }
 
   /** What is durable here, as a copy. */
@@ -286,8 +277,8 @@ export class Metadata {
   async *missing(have: VersionVector): AsyncGenerator<PullFrame> {
     const { rings, live, entries, chains } = await this.#takeReadingTurn(async () => await this.#scan(have));
     try {
-      for (const { origin, from, log } of rings) {
-        for await (const batch of batchesOf(log, origin, from)) yield { kind: "ops", batch };
+      for (const { origin, from, base, log } of rings) {
+        for await (const batch of batchesOf(log, { origin, from, base })) yield { kind: "ops", batch };
       }
       for (const rows of live) yield* this.#liveFrames(rows, have);
       yield { kind: "end", held: VersionVector.from(entries), chains };
@@ -379,55 +370,62 @@ export class Metadata {
     });
   }
 
-  async #mergeOps(batch: OpBatch, rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
-    // An origin is the only source of its own ops: what comes back of them is an echo.
-    if (batch.origin === this.self.origin) return this.#expectEcho(batch.from + batch.ops.length - 1);
-    const ops = await log.take(batch);
-    await this.#mergeAll(ops, rows, merge);
+  /** Origins whose ops are kept aside, as of the last durable batch. */
+  parked(): readonly Parked[] {
+    return [...this.#parked.values()];
   }
 
-  async #mergeLive(changes: readonly Uint8Array[], rows: Overlay, merge: MergeChange, log: OpLog): Promise<void> {
-    const dots: Dot[] = [];
-    const decoded = changes.map((bytes) => decodeChange(bytes));
-    await this.#mergeAll(decoded, rows, merge);
-    for (const change of decoded) {
-      dots.push(...change.register.versions.map(({ dot }) => dot));
-    }
-    for (const { origin, seq } of dots) if (origin === this.self.origin) this.#expectEcho(seq);
-    await log.addDots(dots.filter(({ origin }) => origin !== this.self.origin));
+  /** Counts every release. Whoever begins a catch-up session remembers it, and says it at the session's end. */
+  get releases(): number {
+    return this.#releases;
   }
 
-  async #mergeAll(changes: readonly Change[], rows: Overlay, merge: MergeChange): Promise<void> {
-    await rows.fetch([keys.CLOCK, keys.COUNTERS, ...changes.flatMap((change) => rowsReadFor(change))]);
-    await this.#absorbClock(rows, changes);
-    for (const change of changes) {
-      const { isNewConflict } = await merge.run(change);
-      if (isNewConflict) this.#telemetry.count("meridian_conflicts_total", {});
-    }
+  /** Calls `listener` when another set of origins is parked than before. Returns how to stop that. */
+  onParked(listener: () => void): () => void {
+    this.#parkedListeners.add(listener);
+    return () => this.#parkedListeners.delete(listener);
   }
 
-  async #endSession(held: VersionVector, chains: ReadonlyMap<Origin, Uint8Array>, log: OpLog): Promise<void> {
-    for (const entry of held.entries()) {
-      if (entry.origin === this.self.origin) this.#expectEcho(entry.beyond.at(-1)?.to ?? entry.upto);
-      else await log.advance(entry, chains.get(entry.origin));
-    }
+  async #lookAtParked(): Promise<void> {
+    if (!this.#isParkingWritten) return;
+    this.#isParkingWritten = false;
+    const before = [...this.#parked.keys()].toSorted().join();
+    this.#parked = new Map((await readParked(this.#stored)).map((one) => [one.origin, one]));
+    if ([...this.#parked.keys()].toSorted().join() === before) return;
+    for (const listener of this.#parkedListeners) listener();
   }
 
-  /** A session that brings own ops from beyond what is here must not end as if they had been kept: it is for the node's next origin. */
-  #expectEcho(seq: number): void {
-    if (seq <= this.#held.upto(this.self.origin)) return;
-    throw new OwnPastError(`a peer holds the own op ${seq}, which is not here`);
+  /**
+   * Merges what is parked of `origin`, whatever its timestamps are when a person asks for it, and lets it go. An origin of
+   * two histories goes on with the one it tells now; what the audit finds to differ by then is settled by the merge.
+   * Resolves when it is durable. @returns whether the origin was parked.
+   */
+  async release(origin: Origin, isForced: boolean): Promise<boolean> {
+    const parked = this.#parked.get(origin);
+    if (parked === undefined) return false;
+    const releaseSome = async (rows: Overlay): Promise<boolean> => {
+      this.#releases += 1;
+      this.#releasedAt.set(origin, this.#releases);
+      return await this.#arrivalsInto(rows).release(origin, isForced);
+    };
+    while (await this.#takeTurn(releaseSome));
+    await this.#lookAtParked();
+    return true;
   }
 
-  async #absorbClock(rows: Overlay, changes: readonly Change[]): Promise<void> {
-    if (changes.length === 0) return;
-    const row = await rows.get(keys.CLOCK);
-    const wallMs = this.#clock.wallMs();
-    let hlc = row === undefined ? hlcOf(0n) : decodeHlc(row);
-    for (const { register } of changes) {
-      for (const version of register.versions) hlc = absorbHlc(hlc, version.hlc, wallMs, CLOCK_AHEAD_MS_MAX);
-    }
-    rows.put(keys.CLOCK, encodeHlc(hlc));
+  #arrivalsInto(rows: Overlay): MergeArrived {
+    return new MergeArrived({
+      rows,
+      log: new OpLog(rows, this.#touched, this.#opLogOpsMax),
+      self: this.#self.origin,
+      ownHead: this.#held.upto(this.#self.origin),
+      wallMs: this.#clock.wallMs(),
+      telemetry: this.#telemetry,
+      isReleasedSince: (origin, releases) => (this.#releasedAt.get(origin) ?? 0) > releases,
+      onParking: () => {
+        this.#isParkingWritten = true;
+      },
+    });
   }
 
   async #lookupManifest(repo: RepositoryName, digest: Digest): Promise<readonly Uint8Array[]> {
@@ -454,8 +452,10 @@ export class Metadata {
     for (const { origin, row } of behind) {
       const from = have.upto(origin) + 1;
       const isInRing = row.logFrom <= from && row.beyond.length === 0;
-      if (isInRing) rings.push({ origin, from, log: this.#stored.rows(keys.logFrom(origin, from)) });
-      else live.push(this.#stored.rows(keys.liveFrom(origin, from)));
+      if (isInRing) {
+        const base = await chainAt(this.#stored, { origin, seq: from - 1 });
+        rings.push({ origin, from, base, log: this.#stored.rows(keys.logFrom(origin, from)) });
+      } else live.push(this.#stored.rows(keys.liveFrom(origin, from)));
     }
     return {
       rings,
@@ -574,11 +574,6 @@ export class Metadata {
   }
 }
 
-/** What came from a peer holds ops of this node's origin that this node does not have: its directory was put back. */
-export class OwnPastError extends Error {
-  override readonly name = "OwnPastError";
-}
-
 function newOrigin(random: Random): Origin {
   return parseOrigin(randomHex(random));
 }
@@ -592,6 +587,7 @@ type StartState = {
   readonly held: VersionVector;
   readonly counters: CountersRow;
   readonly clock: Hlc;
+  readonly parked: readonly Parked[];
 };
 
 async function readStart(stored: StoredView): Promise<StartState> {
@@ -606,6 +602,7 @@ async function readStart(stored: StoredView): Promise<StartState> {
     held,
     counters: counters === undefined ? NO_COUNTERS : decodeCounters(counters),
     clock: clock === undefined ? hlcOf(0n) : decodeHlc(clock),
+    parked: await readParked(stored),
   };
 }
 
@@ -627,7 +624,12 @@ async function letGo(scans: readonly AsyncIterable<Row>[]): Promise<void> {
   for (const rows of scans) for await (const _ of rows) break;
 }
 
-type Ring = { readonly origin: Origin; readonly from: number; readonly log: AsyncIterable<Row> };
+type Ring = {
+  readonly origin: Origin;
+  readonly from: number;
+  readonly base: Uint8Array;
+  readonly log: AsyncIterable<Row>;
+};
 
 type Scans = {
   readonly rings: readonly Ring[];

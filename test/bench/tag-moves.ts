@@ -24,9 +24,11 @@ export function tagMoves(count: number): readonly OpBatch[] {
   let ops: Uint8Array[] = [];
   let bytes = 0;
   let chain: Uint8Array = genesis(WRITER);
+  let base = chain;
   let from = 1;
   const flush = (): void => {
-    batches.push({ origin: WRITER, from, ops, chain });
+    batches.push({ origin: WRITER, from, ops, chain, base });
+    base = chain;
     from += ops.length;
     ops = [];
     bytes = 0;

@@ -40,7 +40,7 @@ const vectors = fc
     for (const dot of dots) vector.add(dot);
     return vector;
   });
-const batches = fc.record({ origin: origins, from: sizes, ops: fc.array(bytes), chain: chains });
+const batches = fc.record({ origin: origins, from: sizes, ops: fc.array(bytes), chain: chains, base: chains });
 const ops = batches.map((batch) => ({ kind: "ops", batch }) as const);
 const heads: fc.Arbitrary<PublisherFrame> = fc
   .tuple(vectors, fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.double({ min: 0, max: 1e15, noNaN: true }))

@@ -300,6 +300,9 @@ describe("when a peer sends what it must not", () => {
     return encodeChange({ ...op, register: { ...op.register, versions } });
   }
 
+  /** A batch without a chain before it is judged op by op. */
+  const UNKNOWN = new Uint8Array();
+
   const CASES: readonly {
     readonly what: string;
     readonly reason: string;
@@ -308,12 +311,12 @@ describe("when a peer sends what it must not", () => {
     {
       what: "bytes that are no op",
       reason: "malformed",
-      wrong: (frame) => withBatch(frame, ({ ops }) => ({ ops: ops.map(() => Uint8Array.of(9, 9, 9)) })),
+      wrong: (frame) => withBatch(frame, ({ ops }) => ({ ops: ops.map(() => Uint8Array.of(9, 9, 9)), base: UNKNOWN })),
     },
     {
       what: "an op under another number",
       reason: "malformed",
-      wrong: (frame) => withBatch(frame, ({ ops }) => ({ ops: ops.toReversed() })),
+      wrong: (frame) => withBatch(frame, ({ ops }) => ({ ops: ops.toReversed(), base: UNKNOWN })),
     },
     {
       what: "another op than its origin wrote",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SimKv } from "../../cluster-sim/sim-kv.ts";
-import { type Metadata, OwnPastError } from "../../nodes/storage/metadata.ts";
+import { OwnPastError } from "../../nodes/storage/merge-arrived.ts";
+import type { Metadata } from "../../nodes/storage/metadata.ts";
 import { RegistryError } from "../../shared/errors.ts";
 import type { VersionVector } from "../../shared/version-vector.ts";
 import { imageNamed, LATEST, openMetadata, push, REPO, sync } from "../support/metadata-fixture.ts";

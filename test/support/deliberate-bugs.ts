@@ -37,11 +37,18 @@ const BLOBS = "nodes/storage/blobs.ts";
 
 export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
   {
+    name: "stamp writes with a clock that is known to be wrong",
+    file: "nodes/protocol/clock-watch.ts",
+    correct: "const isWrong = Math.abs(aheadMs) > CLOCK_OFFSET_REFUSED_MS;",
+    wrong: "const isWrong = Math.abs(aheadMs) > 1e9 * CLOCK_OFFSET_REFUSED_MS;",
+    scenario: "clocks",
+  },
+  {
     name: "send the end of a session before what it vouches for (R1)",
     file: METADATA,
-    correct: "    for (const { origin, from, log } of rings) {",
+    correct: "    for (const { origin, from, base, log } of rings) {",
     wrong:
-      '    yield { kind: "end", held: VersionVector.from(entries), chains };\n    for (const { origin, from, log } of rings) {',
+      '    yield { kind: "end", held: VersionVector.from(entries), chains };\n    for (const { origin, from, base, log } of rings) {',
   },
   {
     name: "keep a version that a known context covers (R4)",

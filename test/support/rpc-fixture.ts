@@ -41,6 +41,7 @@ export const BATCH = {
   from: 7,
   ops: [new Uint8Array([1, 2]), new Uint8Array(), new Uint8Array(300).fill(9)],
   chain: new Uint8Array(16).fill(5),
+  base: new Uint8Array(16).fill(4),
 };
 
 export const PUBLISHED: readonly PublisherFrame[] = [
@@ -49,7 +50,7 @@ export const PUBLISHED: readonly PublisherFrame[] = [
 ];
 
 /** From a node that caught up without ops: it can't know the origin's hash chain. */
-const UNCHAINED_BATCH = { ...BATCH, chain: new Uint8Array() };
+const UNCHAINED_BATCH = { ...BATCH, chain: new Uint8Array(), base: new Uint8Array() };
 
 export const PULLED: readonly PullFrame[] = [
   { kind: "ops", batch: BATCH },

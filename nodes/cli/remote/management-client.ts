@@ -11,6 +11,9 @@ import {
   isAnswer,
   LagSchema,
   type LagTold,
+  type ReleaseAsked,
+  ReleasedSchema,
+  type ReleasedTold,
   ReplicationSchema,
   type ReplicationTold,
   type Told,
@@ -62,6 +65,10 @@ export class ManagementClient {
 
   async verify(asked: VerifyAsked, signal: AbortSignal): Promise<VerifyOutcomeTold> {
     return await this.#ask(this.#post("verify", asked), VerifyOutcomeSchema, signal);
+  }
+
+  async release(asked: ReleaseAsked, signal: AbortSignal): Promise<ReleasedTold> {
+    return await this.#ask(this.#post("release", asked), ReleasedSchema, signal);
   }
 
   async history(repo: RepositoryName, tag: Tag, signal: AbortSignal): Promise<HistoryTold> {

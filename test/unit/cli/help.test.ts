@@ -46,6 +46,7 @@ describe("--help", () => {
       "status",
       "members",
       "verify",
+      "release",
       "lag",
       "replication",
       "wait",

@@ -126,6 +126,24 @@ describe("the management API", () => {
     expect((await ask(node, "verify", { deadline: 1 })).status).toBe(400);
   });
 
+  test("lets go no origin that is not kept aside", async () => {
+    await using node = await listen();
+
+    expect(await ask(node, "release", { origin: "01a00cc2937126aa" })).toEqual({
+      status: 404,
+      value: {
+        errors: [
+          {
+            code: "NAME_UNKNOWN",
+            message: "no such origin is parked on this node",
+            detail: { origin: "01a00cc2937126aa" },
+          },
+        ],
+      },
+    });
+    expect((await ask(node, "release", { origin: 1 })).status).toBe(400);
+  });
+
   test("waits until an image has come somewhere, and says so when it has not", async () => {
     await using node = await listen();
     await pushIndex(node, "team/app", "v1");

@@ -23,7 +23,7 @@ const CHAIN = new Uint8Array(16);
 /** Ops `from` to `to` of `origin`, each with its number as its bytes. */
 function ops(origin: Origin, from: number, to: number): Batch {
   const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);
-  return { origin, from, ops: numbers.map((number) => Uint8Array.of(number)), chain: CHAIN };
+  return { origin, from, ops: numbers.map((number) => Uint8Array.of(number)), chain: CHAIN, base: CHAIN };
 }
 
 function held(...heads: readonly (readonly [Origin, number])[]): VersionVector {
@@ -127,7 +127,7 @@ describe("receiving", () => {
 
     expect(fra.step({ kind: "received", peer: "iad", batch: ops(IAD, 9, 10), nowMs: 50 })).toEqual([]);
     expect(fra.step({ kind: "received", peer: "iad", batch: ops(IAD, 9, 12), nowMs: 50 })).toEqual([
-      { kind: "apply", peer: "iad", batch: ops(IAD, 11, 12) },
+      { kind: "apply", peer: "iad", batch: { ...ops(IAD, 11, 12), base: new Uint8Array() } },
     ]);
     expect(fra.step({ kind: "received", peer: "iad", batch: ops(IAD, 9, 12), nowMs: 51 })).toEqual([]);
   });
@@ -151,8 +151,8 @@ describe("receiving", () => {
   });
 
   test.each<{ readonly what: string; readonly batch: Batch }>([
-    { what: "no op", batch: { origin: IAD, from: 11, ops: [], chain: CHAIN } },
-    { what: "a number below one", batch: { origin: IAD, from: 0, ops: [Uint8Array.of(1)], chain: CHAIN } },
+    { what: "no op", batch: { origin: IAD, from: 11, ops: [], chain: CHAIN, base: CHAIN } },
+    { what: "a number below one", batch: { origin: IAD, from: 0, ops: [Uint8Array.of(1)], chain: CHAIN, base: CHAIN } },
   ])("a batch with $what ends the stream for a while", ({ batch }) => {
     const fra = fraThatFollowsIad();
 
@@ -473,6 +473,28 @@ describe("a data directory that was put back", () => {
       { kind: "follow", peer: "iad" },
       { kind: "pull", peer: "iad" },
     ]);
+  });
+});
+
+describe("an origin that is parked", () => {
+  test("is not pulled, and does not hold up what a peer has of others", () => {
+    const fra = fraThatFollowsIad();
+    fra.step({ kind: "parked", origins: [SIN], nowMs: 10 });
+
+    expect(
+      fra.step({ kind: "heads", peer: "iad", held: held([IAD, 10], [SIN, 4]), closedAgoMs: 0, nowMs: 20 }),
+    ).toEqual([]);
+    expect(
+      fra.step({ kind: "heads", peer: "iad", held: held([IAD, 10], [GRU, 1]), closedAgoMs: 0, nowMs: 30 })[0],
+    ).toEqual({ kind: "pull", peer: "iad" });
+  });
+
+  test("is pulled like any other once it is let go", () => {
+    const fra = fraThatFollowsIad();
+    fra.step({ kind: "parked", origins: [SIN], nowMs: 10 });
+    fra.step({ kind: "heads", peer: "iad", held: held([IAD, 10], [SIN, 4]), closedAgoMs: 0, nowMs: 20 });
+
+    expect(fra.step({ kind: "parked", origins: [], nowMs: 30 })).toEqual([{ kind: "pull", peer: "iad" }]);
   });
 });
 

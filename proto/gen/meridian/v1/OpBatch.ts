@@ -7,6 +7,7 @@ export interface OpBatch {
   'from'?: (number | string | Long);
   'ops'?: (Buffer | Uint8Array | string)[];
   'chain'?: (Buffer | Uint8Array | string);
+  'base'?: (Buffer | Uint8Array | string);
 }
 
 export interface OpBatch__Output {
@@ -14,4 +15,5 @@ export interface OpBatch__Output {
   'from': (string);
   'ops': (Buffer)[];
   'chain': (Buffer);
+  'base': (Buffer);
 }
