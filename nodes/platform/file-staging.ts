@@ -88,7 +88,7 @@ export class FileStaging implements Staging {
   async commit(digest: Digest): Promise<void> {
     await this.#turn(async () => {
       try {
-        await this.#received.settle();
+        await changingDisk("the bytes", async () => await this.#received.settle());
         await this.#syncBytes();
         await changingDisk("the name of a blob", async () => {
           await this.#folders.prepare(digest);

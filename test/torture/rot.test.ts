@@ -8,6 +8,7 @@ import type { Injection } from "../support/torture/rot.ts";
 const SEED = "rot";
 const BLOBS = 120;
 const METADATA = 96;
+const BESIDE_PEER = 32;
 
 const isPossible = requirements.linux().available && requirements.root().available && requirements.mounts().available;
 
@@ -23,6 +24,13 @@ describe.skipIf(!isPossible)("a node whose disk rots", () => {
     expect(dishonest(injections), `seed ${SEED}`).toEqual([]);
     expect(injections).toHaveLength(BLOBS);
     expect(injections.filter(({ outcome }) => outcome === "refused").length).toBeGreaterThan(BLOBS / 2);
+  });
+
+  test(`beside another node serves each of its damaged blobs whole, and has them whole on its disk again`, async () => {
+    const { injected, findings } = await inArena.rotBesidePeer({ seed: SEED, blobInjections: BESIDE_PEER });
+
+    expect(findings, `seed ${SEED}`).toEqual([]);
+    expect(injected).toBeGreaterThan(BESIDE_PEER / 2);
   });
 
   test(`has all it acknowledged after each of ${METADATA} injections into its store and its journal, or says what it can't have`, async () => {

@@ -11,6 +11,7 @@ import type { FailingDiskReport } from "./failing-disk.ts";
 import type { FewFilesReport } from "./few-files.ts";
 import type { CutReport } from "./power-cut.ts";
 import type { RotReport } from "./rot.ts";
+import type { PeerRotReport } from "./rot-beside-peer.ts";
 import type { SweepReport } from "./sweep.ts";
 
 const ARENA = fileURLToPath(new URL("./arena.ts", import.meta.url));
@@ -40,6 +41,7 @@ export const inArena = {
     await reportOf<CutReport>(scenario, options),
   sweep: async (options: Given) => await reportOf<SweepReport>("sweep", options),
   rot: async (options: Given) => await reportOf<RotReport>("rot", options),
+  rotBesidePeer: async (options: Given) => await reportOf<PeerRotReport>("rot-beside-peer", options),
   exhaustion: async (scenario: "full-ext4" | "full-tmpfs" | "no-inodes") => await reportOf<ExhaustionReport>(scenario),
   tooSmall: async (scenario: "small-ext4" | "small-tmpfs") => await reportOf<TooSmallReport>(scenario),
   failingDisk: async (scenario: "late-sync" | "read-only" | "lost-sectors") =>

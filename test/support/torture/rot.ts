@@ -5,21 +5,24 @@
  * or refuse to start; and where it does not serve, it must say so. What it may never do is to serve other bytes, or an
  * older state, or to lose something in silence.
  */
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 
 import { Prng } from "../../../cluster-sim/prng.ts";
+import { digestOf, noise } from "../oci-fixtures.ts";
 import { DAMAGES, damageFile } from "./damage.ts";
 import { glance, inspect } from "./inspection.ts";
 import { type Fault, Oracle } from "./oracle.ts";
 import { DidNotStartError, meridian, type StoreProcess } from "./store-process.ts";
-import { LoadClient, OPERATIONS } from "./workload.ts";
+import { LoadClient, OPERATIONS, PRESENT, register } from "./workload.ts";
 
 const CLIENTS = 4;
 const OPERATIONS_EACH = 20;
 const LIVES = 3;
 /** Blobs damaged at once: a node meets them one by one anyway. */
 const BLOBS_AT_ONCE = 20;
+const LARGE_REPO = "rot/large";
+const LARGE_BYTES = [200_000, 700_000, 1_500_000, 5_000_000] as const;
 const TRIES_PER_INJECTION = 20;
 
 /** Files that hold something. LevelDB writes its own diary to `LOG`, and nothing to `LOCK`. */
@@ -92,9 +95,20 @@ class Rot {
           }
         }),
       );
+      await this.#pushLarge(store, life);
       const faults = await inspect(store.client, this.#oracle, this.#oracle.registers());
       if (faults.length > 0) throw new Error(`the undamaged node is at fault: ${JSON.stringify(faults)}`);
       await store.kill();
+    }
+  }
+
+  /** Blobs that no memory keeps: each reading of them comes from the disk. */
+  async #pushLarge({ client }: StoreProcess, life: number): Promise<void> {
+    for (const size of LARGE_BYTES) {
+      const bytes = noise(size, `${this.#options.seed} ${life} ${size}`);
+      const attempt = this.#oracle.begin(register.blob(LARGE_REPO, digestOf(bytes)), PRESENT);
+      await client.pushBlob(LARGE_REPO, bytes);
+      this.#oracle.acknowledge(attempt);
     }
   }
 
@@ -155,12 +169,30 @@ class Rot {
     const store = await this.#start(folder);
     for (const [digest, what] of damaged) {
       const registers = this.#oracle.registers().filter((name) => name.endsWith(digest));
-      const faults = await glance(store.client, this.#oracle, registers);
+      const faults = [
+        ...(await this.#readPart(store, registers, what.file)),
+        ...(await glance(store.client, this.#oracle, registers)),
+      ];
       const isTold = complaintsOf(store).some((line) => line.includes(digest));
       this.#injections.push({ ...what, outcome: outcomeOf(faults, isTold), isTold, detail: told(faults) });
     }
     await store.kill();
     await rm(folder, { recursive: true });
+  }
+
+  /** A part of a damaged blob, before anybody has read the whole of it. */
+  async #readPart({ client }: StoreProcess, registers: readonly string[], file: string): Promise<readonly Fault[]> {
+    const whole = await readFile(join(this.#prepared, file));
+    const start = this.#prng.integer(0, whole.length - 1);
+    const end = this.#prng.integer(start, whole.length - 1);
+    const faults: Fault[] = [];
+    for (const name of registers) {
+      const [, repo = "", digest = ""] = name.split(" ");
+      const reply = await client.getBlob(repo, digest, { Range: `bytes=${start}-${end}` }).catch(() => undefined);
+      if (reply?.status !== 206 || reply.body.equals(whole.subarray(start, end + 1))) continue;
+      faults.push({ kind: "wrong bytes", what: name, detail: `in the part from ${start} to ${end}` });
+    }
+    return faults;
   }
 
   async #copy(): Promise<string> {

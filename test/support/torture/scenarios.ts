@@ -11,6 +11,7 @@ import type { Fault, FaultKind } from "./oracle.ts";
 import { type CutReport, cutPower } from "./power-cut.ts";
 import { PowerDisk } from "./power-disk.ts";
 import { rot } from "./rot.ts";
+import { rotBesidePeer } from "./rot-beside-peer.ts";
 import { meridian, toyStore } from "./store-process.ts";
 import { SWEEP_FAULTS, type SweepFault, type SweepReport, sweep } from "./sweep.ts";
 
@@ -66,6 +67,7 @@ export const SCENARIOS: ReadonlyMap<string, (options: Options) => Promise<unknow
   ["read-only", async ({ place }: Options) => await turnReadOnly(join(place, "disk"))],
   ["lost-sectors", async ({ place }: Options) => await loseSectors(join(place, "disk"))],
   ["few-files", async ({ place }: Options) => await runShortOfFiles(place)],
+  ["rot-beside-peer", async (options: Options) => await rotBesidePeer({ ...NO_INJECTIONS, ...options })],
   ["sweep", async (options: Options) => await sweepMeridian(options)],
 ]);
 

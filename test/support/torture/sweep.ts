@@ -9,6 +9,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { noise } from "../oci-fixtures.ts";
 import { type Answered, CanonicalPush, isClear } from "./canonical-push.ts";
 import { glance, inspect } from "./inspection.ts";
 import { type Fault, Oracle } from "./oracle.ts";
@@ -34,6 +35,7 @@ export type SweepReport = {
 };
 
 const LINE = /^(?<thread>\d+) +(?<call>\w+)\((?<rest>.*)$/;
+const LARGE_BYTES = 300_000;
 const RESUMED = " resumed>";
 const OLD_REGISTERS_SEEN = 20;
 
@@ -77,7 +79,7 @@ class Sweep {
     const { disk, place } = this.#options;
     await mkdir(place, { recursive: true });
     const store = await this.#open("recording");
-    // The first push of a life makes things that no later one makes again.
+    await startThreads(store);
     const threads = await threadsOf(store.pid);
     const output = join(place, "calls");
     const names = DISK_CALLS.map((name) => `?${name}`).join(",");
@@ -94,6 +96,7 @@ class Sweep {
   async #cell(fault: SweepFault, call: Call): Promise<void> {
     const cell = `${fault} at ${call.call} ${call.index} of ${call.thread.name}`;
     const store = await this.#open(cell);
+    await startThreads(store);
     const tracer = await this.#inject(store, fault, call);
     const answers = await new CanonicalPush(
       store.client,
@@ -164,6 +167,11 @@ class Sweep {
   #find(cell: string, what: string): void {
     this.#findings.push({ cell, what });
   }
+}
+
+/** The threads that write are started by the first large upload; to be traced by their place they have to be there. */
+async function startThreads({ client }: StoreProcess): Promise<void> {
+  await client.pushBlob("sweep/threads", noise(LARGE_BYTES, "threads"));
 }
 
 /** The calls that reach the disk, in a recording of strace. */
