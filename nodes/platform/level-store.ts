@@ -21,7 +21,7 @@ import { invariant } from "../../shared/invariant.ts";
 import { TABLES_CHECKED_BYTES_MAX } from "../../shared/limits.ts";
 import type { KvEntry, KvRange, KvWrite } from "../ports/kv.ts";
 import type { RowStore, RowStorePlace } from "../ports/row-store.ts";
-import { findDamagedTable } from "./level-tables.ts";
+import { damagedTables } from "./level-tables.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { codeOf } from "./system-error.ts";
 
@@ -101,8 +101,10 @@ export class LevelStore implements RowStore {
   /** `undefined` when the store is damaged, as far as one can see without reading more than the limit. @throws {StoreInUseError} */
   static async openIfWhole(place: string): Promise<LevelStore | undefined> {
     try {
+      const damaged = await damagedTablesAt(place);
       const opened = await LevelStore.open(place);
-      if ((await findDamagedTable(place, TABLES_CHECKED_BYTES_MAX)) === undefined) return opened;
+      const kept = await Promise.all(damaged.map(async (name) => await exists(join(place, name))));
+      if (!kept.includes(true)) return opened;
       await opened.close();
       return undefined;
     } catch (cause) {
@@ -194,6 +196,16 @@ async function openStore(place: string, createIfMissing: boolean): Promise<Store
     throw new StoreDamagedError(`cannot open the metadata store at ${place}`, { cause: error });
   }
   return store;
+}
+
+/** Of a store that is not there, or is in use and changes under our eyes, none. */
+async function damagedTablesAt(place: string): Promise<readonly string[]> {
+  try {
+    return await damagedTables(place, TABLES_CHECKED_BYTES_MAX);
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return [];
+    throw cause;
+  }
 }
 
 /** Under the first name that is free: nothing that was put aside before is lost. */

@@ -22,19 +22,22 @@ const TRAILER_BYTES = 5;
 const UNCOMPRESSED = 0;
 const TABLE = /^\d+\.(?:ldb|sst)$/;
 
-/** Checks the tables in the folder `place`, the newest first, until `bytesMax` have been read. @returns the name of a damaged one. */
-export async function findDamagedTable(place: string, bytesMax: number): Promise<string | undefined> {
-  const names = (await readdir(place))
-    .filter((name) => TABLE.test(name))
-    .toSorted((left, right) => numberOf(right) - numberOf(left));
+/**
+ * Names of tables in the folder `place` that are not what LevelDB wrote; the newest are looked at first, until `bytesMax`
+ * have been read. Before the store is opened: once it is, tables come and go. Among the names may be tables that belong
+ * to no store any more, half written when the power went: those LevelDB removes when it opens.
+ */
+export async function damagedTables(place: string, bytesMax: number): Promise<readonly string[]> {
+  const names = (await readdir(place)).filter((name) => TABLE.test(name));
+  const damaged: string[] = [];
   let left = bytesMax;
-  for (const name of names) {
+  for (const name of names.toSorted((one, other) => numberOf(other) - numberOf(one))) {
     const { size } = await stat(join(place, name));
-    if (size > left) return undefined;
+    if (size > left) break;
     left -= size;
-    if (!(await isWhole(join(place, name), size))) return name;
+    if (!(await isWhole(join(place, name), size))) damaged.push(name);
   }
-  return undefined;
+  return damaged;
 }
 
 function numberOf(name: string): number {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Prng } from "../../cluster-sim/prng.ts";
 import { FileJournal } from "../../nodes/platform/file-journal.ts";
 import { levelStoreAt } from "../../nodes/platform/level-store.ts";
-import { findDamagedTable } from "../../nodes/platform/level-tables.ts";
+import { damagedTables } from "../../nodes/platform/level-tables.ts";
 import { systemRandom } from "../../nodes/platform/system-random.ts";
 import { unseal } from "../../nodes/storage/envelope.ts";
 import { JournaledKv } from "../../nodes/storage/journaled-kv.ts";
@@ -96,8 +96,8 @@ describe.each(["that was closed", "that was killed"])("a store %s", (ending) => 
     const meta = join(await copy(), "meta");
     const tables = (await readdir(meta)).filter((name) => name.endsWith(".ldb"));
     expect(tables.length).toBeGreaterThan(0);
-    expect(await findDamagedTable(meta, Number.POSITIVE_INFINITY)).toBeUndefined();
-    expect(await findDamagedTable(meta, 10)).toBeUndefined();
+    expect(await damagedTables(meta, Number.POSITIVE_INFINITY)).toEqual([]);
+    expect(await damagedTables(meta, 10)).toEqual([]);
 
     for (const name of tables) {
       const whole = await readFile(join(meta, name));
@@ -105,10 +105,20 @@ describe.each(["that was closed", "that was killed"])("a store %s", (ending) => 
         const damaged = Buffer.from(whole);
         damaged[at] = (damaged[at] ?? 0) ^ 0x04;
         await writeFile(join(meta, name), damaged);
-        expect(await findDamagedTable(meta, Number.POSITIVE_INFINITY), `byte ${at}`).toBe(name);
+        expect(await damagedTables(meta, Number.POSITIVE_INFINITY), `byte ${at}`).toEqual([name]);
       }
       await writeFile(join(meta, name), whole);
     }
+  });
+
+  test("is not rebuilt because of a table that was half written when the power went", async () => {
+    const root = await copy();
+    await writeFile(join(root, "meta", "999999.ldb"), Buffer.alloc(3 * PAGE_BYTES));
+
+    const kv = await openAt(root);
+
+    expect([kv.report.rebuilt, await rowsOf(kv)]).toEqual([undefined, EVERYTHING]);
+    await kv.close();
   });
 
   test.each(Object.keys(DAMAGES))(
