@@ -49,7 +49,7 @@ export function chartOf(results: readonly CellResult[], subtitle: string): strin
         `<rect x="${at(left)}" y="${y}" width="${at((right ?? 0) - (left ?? 0))}" height="${BAR - 1}" fill="${colour}"/>`,
         `<path class="whisker" d="M${at(x(ratio.min))} ${y + 4}H${at(x(ratio.max))}"/>`,
         text(
-          { x: x(ratio.max) + 4, y: y + 8, style: "value soft" },
+          { x: Math.max(x(ratio.max), x(1)) + 4, y: y + 8, style: "value soft" },
           ratio.median.toPrecision(ratio.median < 10 ? 2 : 3),
         ),
       );
