@@ -81,7 +81,7 @@ export class FileStaging implements Staging {
   async *read(span: ByteSpan): AsyncGenerator<Uint8Array, void> {
     this.#expectOpen();
     invariant(span.end <= this.#size, "what is read has been written");
-    await this.settle();
+    await changingDisk("the bytes", async () => await this.#received.reach(span.end));
     yield* this.#file.read(span);
   }
 

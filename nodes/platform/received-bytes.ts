@@ -36,11 +36,14 @@ export class ReceivedBytes implements Filler {
   #filled = 0;
   readonly #underWay = new Set<Promise<void>>();
   #failure: { readonly cause: unknown; readonly size: number } | undefined;
+  /** All bytes up to here are in the file, unless they are in memory. */
+  #writtenTo: number;
 
   /** `handle` holds `size` bytes already. */
   constructor(handle: FileHandle, size: number, deps: ReceivedBytesDeps, listener: ReceivedBytesListener) {
     this.#handle = handle;
     this.#size = size;
+    this.#writtenTo = size;
     this.#deps = deps;
     this.#listener = listener;
     this.#head = size === 0 ? Buffer.alloc(0) : undefined;
@@ -72,6 +75,21 @@ export class ReceivedBytes implements Filler {
     await this.#expectSound();
   }
 
+  /**
+   * Resolves when the first `end` bytes are in the file, which may be while others are being added: a reader who
+   * follows closely must not hold up what he reads. What is gathered is sent when nothing else is on its way.
+   * @throws what a write failed with.
+   */
+  async reach(end: number): Promise<void> {
+    await this.#writeHead();
+    while (this.#head === undefined && this.#writtenTo < end) {
+      if (this.#failure !== undefined) throw this.#failure.cause;
+      if (this.#underWay.size === 0) this.send();
+      if (this.#underWay.size === 0) throw new Error("the bytes that were waited for are gone");
+      await Promise.race(this.#underWay);
+    }
+  }
+
   async digest(algorithm: DigestAlgorithm): Promise<Digest> {
     if (this.#head !== undefined) return digestFromHex(algorithm, hash(algorithm, this.#head, "hex"));
     await this.settle();
@@ -84,6 +102,7 @@ export class ReceivedBytes implements Filler {
     await this.#allWritten();
     this.#failure = undefined;
     this.#size = size;
+    this.#writtenTo = Math.min(this.#writtenTo, size);
     this.#head = this.#head?.subarray(0, size);
     this.#headWritten = Math.min(this.#headWritten, size);
     this.#lane?.rewind(size);
@@ -134,6 +153,7 @@ export class ReceivedBytes implements Filler {
   async #write(slot: Slot, bytes: number, position: number): Promise<void> {
     try {
       await this.#openLane().write(slot, bytes, position);
+      this.#writtenTo = Math.max(this.#writtenTo, position + bytes);
       this.#listener.onWritten(bytes);
     } catch (cause) {
       if (this.#failure === undefined || position < this.#failure.size) this.#failure = { cause, size: position };
@@ -152,6 +172,7 @@ export class ReceivedBytes implements Filler {
     if (head === undefined) return;
     this.#head = undefined;
     this.#size = this.#headWritten;
+    this.#writtenTo = this.#headWritten;
     // What is in the file already is read from there when its hash is asked for.
     await this.#fill(head.subarray(this.#headWritten));
   }
