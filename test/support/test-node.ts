@@ -126,7 +126,9 @@ export class TestNode {
 /** Whether the node has reached as many others as there are: only then can it ask them what it misses. */
 async function hasReached(node: TestNode, others: number): Promise<boolean> {
   const { body } = await node.client.get("/api/v1/cluster");
-  return (body.toString().match(/"self":false,"reachability":"reachable"/g) ?? []).length === others;
+  const { members }: { readonly members: readonly { readonly self: boolean; readonly reachability: string }[] } =
+    JSON.parse(body.toString());
+  return members.filter(({ self, reachability }) => !self && reachability === "reachable").length === others;
 }
 
 /** One node alone, ready to be asked. */
