@@ -44,9 +44,11 @@ check: setup ## types, lint, format, dead code and the shape of the house
 unit: setup ## tests that start no process: tidy, unit, property, contract, storage
 	@$(VITEST) --project tidy --project unit --project property --project contract --project storage
 
-sim: setup ## run the simulator: SEED=n COUNT=n TICKS=seconds SCENARIO=swarm|…|stories|story-N|lab; JOBS=n TWICE=1 VERBOSE=1 SHRINK=1 SVG=FILE; or REPLAY=FILE; HELP=1
+sim: setup ## run the simulator: SEED=n COUNT=n TICKS=seconds SCENARIO=swarm|…|stories|story-N|lab|membership; JOBS=n TWICE=1 VERBOSE=1 SHRINK=1 SVG=FILE; or REPLAY=FILE; HELP=1
 ifeq ($(SCENARIO),lab)
 	@LAB_CYCLES=$(or $(COUNT),100) LAB_SEED=$(or $(SEED),1) $(VITEST) --project e2e test/e2e/histories.test.ts
+else ifeq ($(SCENARIO),membership)
+	@node cluster-sim/membership/main.ts --seed $(or $(SEED),1) --count $(or $(COUNT),100)
 else
 	@node cluster-sim/main.ts --seed $(or $(SEED),1) --count $(or $(COUNT),1) --ticks $(or $(TICKS),60) \
 		--scenario $(or $(SCENARIO),swarm) $(if $(REPLAY),--replay $(REPLAY)) $(if $(SVG),--svg $(SVG)) \

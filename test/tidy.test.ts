@@ -125,8 +125,8 @@ describe("floors and doors", () => {
     ["cluster-sim/a.ts", 'import { b } from "../nodes/storage/b.ts";', "cluster-sim must not import nodes/storage"],
     [
       "cluster-sim/a.ts",
-      'import { b } from "../nodes/protocol/b.ts";',
-      "cluster-sim may import only types from nodes/protocol",
+      'import { b } from "../nodes/ports/b.ts";',
+      "cluster-sim may import only types from nodes/ports",
     ],
     ["nodes/cli/a.ts", 'import { b } from "../../test/support/b.ts";', "nodes/cli must not import test"],
     ["nodes/cluster/a.ts", "await import(name);", "imports a module by a computed name"],

@@ -194,13 +194,13 @@ export class Roster {
     return answer !== undefined;
   }
 
-  hear(news: readonly MemberNews[]): void {
-    this.#give({ kind: "told", news, nowMs: this.#nowMs() });
+  hear(by: NodeId, news: readonly MemberNews[]): void {
+    this.#give({ kind: "told", by, news, nowMs: this.#nowMs() });
   }
 
   /** All that is known here, unless that is what the caller knows. */
-  compare({ digest, news }: MembersCompared): readonly MemberNews[] | undefined {
-    this.hear(news);
+  compare(by: NodeId, { digest, news }: MembersCompared): readonly MemberNews[] | undefined {
+    this.hear(by, news);
     return Buffer.from(this.#swim.digest()).equals(digest) ? undefined : this.#swim.everything();
   }
 
@@ -243,7 +243,7 @@ export class Roster {
     const nowMs = this.#nowMs();
     if (answer === undefined) return this.#give({ kind: "failed", probeNumber, nowMs });
     const roundTripMs = nowMs - sentMs;
-    this.#give({ kind: "answered", probeNumber, news: answer.news, roundTripMs, nowMs });
+    this.#give({ kind: "answered", probeNumber, by: target, news: answer.news, roundTripMs, nowMs });
     const { receivedWallMs, answeredWallMs } = answer;
     const sample = { node: target, sentWallMs, receivedWallMs, answeredWallMs, arrivedWallMs: clock.wallMs() };
     for (const listener of this.#sampleListeners) listener({ ...sample, roundTripMs });

@@ -32,6 +32,8 @@ export type Subject = {
   sinceMs: number;
   /** When the suspicion began; moved on by pauses of this node. */
   suspectedAtMs: number;
+  /** Whether this node has asked the suspect itself, once its time was nearly over. */
+  isAskedLast: boolean;
 };
 
 export class MemberTable {
@@ -77,6 +79,7 @@ export class MemberTable {
       evictions,
       sinceMs: nowMs,
       suspectedAtMs: nowMs,
+      isAskedLast: false,
     };
     this.#subjects.set(node, subject);
     this.#recount();
@@ -113,6 +116,7 @@ export class MemberTable {
       this.#set(subject, "suspect", nowMs);
       subject.accusers = [accuser];
       subject.suspectedAtMs = nowMs;
+      subject.isAskedLast = false;
       return true;
     }
     if (subject.accusers.includes(accuser) || !this.#isUseful(subject, accuser)) return false;

@@ -22,8 +22,6 @@ type Probe = {
   /** From then on others are asked. */
   directUntilMs: number;
   endMs: number;
-  /** The direct call can bring nothing more. */
-  isDirectOver: boolean;
   helpersAsked: number | undefined;
   helpersHeard: number;
 };
@@ -73,7 +71,6 @@ export class Probes {
       target: node,
       directUntilMs: nowMs + this.#health.stretched(probeTimeoutMs(this.#roundTrips.get(node))),
       endMs: nowMs + timeoutMs,
-      isDirectOver: false,
       helpersAsked: undefined,
       helpersHeard: 0,
     });
@@ -92,7 +89,6 @@ export class Probes {
   failed(number: number, nowMs: number): Verdict {
     const probe = this.#underWay.get(number);
     if (probe === undefined) return NOTHING;
-    probe.isDirectOver = true;
     const effects = probe.helpersAsked === undefined ? this.#askHelpers(probe, nowMs) : [];
     return { effects, silent: this.#verdictWhenAllSpoke(probe) };
   }
@@ -132,8 +128,8 @@ export class Probes {
   }
 
   #verdictWhenAllSpoke(probe: Probe): readonly NodeId[] {
-    const haveAllSpoken = probe.isDirectOver && probe.helpersHeard === probe.helpersAsked;
-    return haveAllSpoken ? [this.#unreached(probe)] : [];
+    // The target has had three of its usual round trips by then.
+    return probe.helpersHeard === probe.helpersAsked ? [this.#unreached(probe)] : [];
   }
 
   #unreached(probe: Probe): NodeId {

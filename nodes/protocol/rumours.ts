@@ -4,6 +4,10 @@ import type { NodeId } from "../../shared/identity.ts";
 export class Rumours {
   readonly #timesLeft = new Map<NodeId, number>();
 
+  get isEmpty(): boolean {
+    return this.#timesLeft.size === 0;
+  }
+
   /** From now on, `times` times. */
   tell(node: NodeId, times: number): void {
     // Set anew, so that of two told equally often the older goes first.

@@ -15,7 +15,8 @@
 
 export const PROBE_PERIOD_MS = 2_000;
 export const INDIRECT_PROBES = 3;
-export const PUSH_PEERS = 3;
+export const GOSSIP_PERIOD_MS = 200;
+export const GOSSIP_PEERS = 3;
 export const GOSSIP_TO_THE_DEAD_MS = 60_000;
 const COMPARE_PERIOD_MS = 30_000;
 const PROBE_TIMEOUT_MS_MIN = 200;

@@ -9,6 +9,7 @@ export type SwimInput =
   | {
       readonly kind: "answered";
       readonly probeNumber: number;
+      readonly by: NodeId;
       readonly news: readonly MemberNews[];
       readonly roundTripMs: number;
       readonly nowMs: number;
@@ -25,7 +26,7 @@ export type SwimInput =
       readonly news: readonly MemberNews[];
       readonly nowMs: number;
     }
-  | { readonly kind: "told"; readonly news: readonly MemberNews[]; readonly nowMs: number }
+  | { readonly kind: "told"; readonly by: NodeId; readonly news: readonly MemberNews[]; readonly nowMs: number }
   /** All that another node knows; `undefined` when that is just what this one knows. */
   | {
       readonly kind: "compared";

@@ -5,8 +5,8 @@
  * Every two seconds a node probes one other, in an order shuffled anew each round. Who does not answer is probed
  * through three others, each of another region, because the fault may be in the line between the two. Who does not
  * answer them either is suspect: everybody is told, he first of all, and has time to refute by a higher incarnation
- * before anybody takes him for dead. What is news travels at once to three others, and then as a passenger of probes
- * and their answers; every half minute two nodes compare a digest of all they know, so that nothing stays untold.
+ * before anybody takes him for dead. What is news goes to three others at once and to three more every 200 ms, a
+ * dozen in all, or as a passenger of probes and their answers; every half minute two nodes compare a digest of all they know, so that nothing stays untold.
  *
  * An incarnation must never be used twice, or old accusations would fit a new life. So numbers are reserved in the
  * store before they are used, some at a time: a refutation need not wait for a slow disk, and a crash only wastes some.
@@ -39,10 +39,11 @@ import { Probes } from "./probes.ts";
 import { Rumours } from "./rumours.ts";
 import {
   comparePeriodMs,
+  GOSSIP_PEERS,
+  GOSSIP_PERIOD_MS,
   GOSSIP_TO_THE_DEAD_MS,
   LocalHealth,
   PROBE_PERIOD_MS,
-  PUSH_PEERS,
   transmissionsOf,
 } from "./suspicion.ts";
 import type { SwimEffect, SwimInput } from "./swim-io.ts";
@@ -67,6 +68,8 @@ export type MemberView = {
 export const INCARNATIONS_RESERVED = 64;
 /** A wake that comes so late was held up by this process. */
 const LATE_MS = 100;
+/** How often a node looks at the clock while it suspects somebody. */
+const PULSE_MS = 500;
 /** So many members in one message are no rumour: a cut has healed, or a node has come, and all compare for themselves. */
 const RUMOURS_AT_ONCE_MAX = NEWS_PER_MESSAGE_MAX;
 
@@ -91,6 +94,7 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
   #order: NodeId[] = [];
   #nextProbeMs: number;
   #nextCompareMs: number;
+  #nextGossipMs = Number.POSITIVE_INFINITY;
   #wakeAtMs: number | undefined;
   #digest: Uint8Array | undefined;
   /** Nodes of which this step has learned. */
@@ -152,6 +156,7 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
   step(input: SwimInput): readonly SwimEffect[] {
     this.#effects = [];
     this.#learned = [];
+    this.#noticePause(input.nowMs);
     this.#judge(input);
     this.#pushLearned(input.nowMs);
     this.#askForWake(input.nowMs);
@@ -165,21 +170,21 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
         return this.#woke(nowMs);
       case "answered": {
         this.#probes.answered(input.probeNumber, input.roundTripMs);
-        return this.#learn(input.news, "told", nowMs);
+        return this.#learn(input, nowMs);
       }
       case "failed":
         return this.#conclude(this.#probes.failed(input.probeNumber, nowMs), nowMs);
       case "helped":
         return this.#conclude(this.#probes.helped(input.probeNumber, input.isReached), nowMs);
       case "asked":
-        this.#learn(input.news, "told", nowMs);
+        this.#learn(input, nowMs);
         return this.#emit({ kind: "reply", callNumber: input.callNumber, news: this.#newsFor(input.by) });
       case "told":
-        return this.#learn(input.news, "told", nowMs);
+        return this.#learn(input, nowMs);
       case "compared":
         this.#hasCompared = true;
         if (input.news === undefined) return;
-        this.#learn(input.news, "compared", nowMs);
+        this.#learn({ by: input.by, news: input.news, isList: true }, nowMs);
         return this.#tellWhatLacks(input.by, input.news);
       case "met":
         return this.#met(input);
@@ -202,18 +207,27 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
     }
   }
 
-  #woke(nowMs: number): void {
+  /** Whatever comes first after a pause may be a message as well as the wake that is overdue. */
+  #noticePause(nowMs: number): void {
     const lateMs = nowMs - (this.#wakeAtMs ?? nowMs);
+    if (lateMs <= LATE_MS) return;
     this.#wakeAtMs = undefined;
-    if (lateMs > LATE_MS) {
-      this.#health.note(1);
-      this.#probes.extend(lateMs);
-      this.#table.extendSuspicions(lateMs);
-    }
+    this.#health.note(1);
+    this.#probes.extend(lateMs);
+    // Beyond the pause itself: what came meanwhile has still to be read, and may be a refutation.
+    this.#table.extendSuspicions(lateMs + Math.min(lateMs, PROBE_PERIOD_MS));
+  }
+
+  #woke(nowMs: number): void {
+    this.#wakeAtMs = undefined;
     this.#conclude(this.#probes.due(nowMs), nowMs);
-    for (const suspect of this.#table.suspects()) this.#buryWhenDue(suspect, nowMs);
+    for (const suspect of this.#table.suspects()) {
+      this.#askWhenNearlyDue(suspect, nowMs);
+      this.#buryWhenDue(suspect, nowMs);
+    }
     if (nowMs >= this.#nextProbeMs) this.#probeNext(nowMs);
     if (nowMs >= this.#nextCompareMs) this.#compareWithAny(nowMs);
+    if (nowMs >= this.#nextGossipMs) this.#gossip(nowMs);
   }
 
   #probeNext(nowMs: number): void {
@@ -261,22 +275,46 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
     this.#bury(subject, incarnation, accusers, nowMs);
   }
 
+  /**
+   * A rumour misses one node in a hundred thousand. Before this node says the worst it asks the suspect itself, and
+   * accuses it once more before three others, of whom those who know better say so.
+   */
+  #askWhenNearlyDue(suspect: Subject, nowMs: number): void {
+    if (suspect.isAskedLast || nowMs < this.#table.deadlineOf(suspect) - PROBE_PERIOD_MS) return;
+    suspect.isAskedLast = true;
+    const news = [newsOf(suspect, false)];
+    for (const { node } of this.#chance.draw(this.#hearing(nowMs), GOSSIP_PEERS)) {
+      this.#emit({ kind: "tell", target: node, news });
+    }
+    if (!this.#probes.isUnderWay(suspect.node) && !isEvicted(suspect)) this.#probe(suspect, nowMs);
+  }
+
   #bury(subject: Subject, incarnation: number, accusers: readonly NodeId[], nowMs: number): void {
     const from = statusOf(subject);
     this.#table.bury(subject, incarnation, accusers, nowMs);
     this.#changed(subject, from);
   }
 
-  #learn(news: readonly MemberNews[], how: "told" | "compared", nowMs: number): void {
+  #learn({ by, news, isList = false }: Told, nowMs: number): void {
     const learnedBefore = this.#learned.length;
-    for (const one of news) this.#learnOne(one, how, nowMs);
+    for (const one of news) this.#learnOne(one, isList, nowMs);
+    if (!isList) this.#correct(by, news);
     // One's own refutation is told however much came with the accusation.
     if (news.length <= RUMOURS_AT_ONCE_MAX) return;
     const own = this.#learned.slice(learnedBefore).filter((node) => node === this.#self.node);
     this.#learned = [...this.#learned.slice(0, learnedBefore), ...own];
   }
 
-  #learnOne(news: MemberNews, how: "told" | "compared", nowMs: number): void {
+  /** Whoever still accuses a node that has refuted it is told so: the refutation has missed him. */
+  #correct(by: NodeId, heard: readonly MemberNews[]): void {
+    const refuted = heard.flatMap(({ node, incarnation, standing }) => {
+      const known = standing === "alive" ? undefined : this.newsOf(node);
+      return known === undefined || known.incarnation <= incarnation ? [] : [known];
+    });
+    if (refuted.length > 0) this.#emit({ kind: "tell", target: by, news: refuted });
+  }
+
+  #learnOne(news: MemberNews, isList: boolean, nowMs: number): void {
     if (news.node === this.#self.node) return this.#hearOfSelf(news, nowMs);
     const subject = this.#table.get(news.node) ?? this.#introduce(news, nowMs);
     if (subject === undefined) return;
@@ -297,7 +335,7 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
         return this.#accuse(subject, accusers, incarnation, nowMs);
       case "dead":
         // A list may be old: what it says of the dead is only what somebody once found.
-        if (how === "compared" || !this.#table.areEnough(accusers)) {
+        if (isList || !this.#table.areEnough(accusers)) {
           return this.#accuse(subject, accusers, incarnation, nowMs);
         }
         if (subject.standing === "dead" || subject.standing === "left") {
@@ -452,27 +490,44 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
     this.#emit({ kind: "changed", node: subject.node, from });
   }
 
-  /** What this step has learned goes to three others at once, and to whom it is about if that is bad. */
+  /** What this step has learned goes on at once, and to whom it is about if that is bad. */
   #pushLearned(nowMs: number): void {
-    if (this.#learned.length === 0) return;
-    const learned = [...new Set(this.#learned)];
+    const learned = new Set(this.#learned);
+    if (learned.size === 0) return;
     const times = transmissionsOf(this.#table.members);
     for (const node of learned) this.#rumours.tell(node, times);
-
-    const hearing = [...this.#table.all()].filter((subject) => hears(subject, nowMs));
-    const targets = new Set(this.#chance.draw(hearing, PUSH_PEERS).map(({ node }) => node));
-    for (const node of learned) if (this.#table.get(node)?.standing === "suspect") targets.add(node);
-    for (const target of targets) {
-      const news = learned.slice(0, NEWS_PER_MESSAGE_MAX).flatMap((node) => this.#rumourOf(node) ?? []);
-      this.#emit({ kind: "tell", target, news });
+    for (const node of learned) {
+      if (this.#table.get(node)?.standing !== "suspect") continue;
+      this.#emit({ kind: "tell", target: node, news: this.#newsFor(node) });
     }
+    this.#gossip(nowMs);
+  }
+
+  /** Three others hear what is still told; each of them tells three. */
+  #gossip(nowMs: number): void {
+    const hearing = this.#hearing(nowMs);
+    for (const { node } of this.#chance.draw(hearing, GOSSIP_PEERS)) {
+      const news = this.#newsFor(node);
+      if (news.length > 0) this.#emit({ kind: "tell", target: node, news });
+    }
+    // With nobody to hear it, it waits for the next who is met.
+    const isOver = this.#rumours.isEmpty || hearing.length === 0;
+    this.#nextGossipMs = isOver ? Number.POSITIVE_INFINITY : nowMs + GOSSIP_PERIOD_MS;
+  }
+
+  #hearing(nowMs: number): readonly Subject[] {
+    return [...this.#table.all()].filter((subject) => hears(subject, nowMs));
   }
 
   #askForWake(nowMs: number): void {
-    let atMs = Math.min(this.#nextProbeMs, this.#nextCompareMs, this.#probes.nextMs);
+    let atMs = Math.min(this.#nextProbeMs, this.#nextCompareMs, this.#nextGossipMs, this.#probes.nextMs);
     for (const suspect of this.#table.suspects()) {
+      // While somebody's time runs, a pause must not hide between two wakes that lie far apart.
+      atMs = Math.min(atMs, nowMs + PULSE_MS);
       // Who lacks an accuser waits for one, not for the time.
-      if (this.#table.areEnough(suspect.accusers)) atMs = Math.min(atMs, this.#table.deadlineOf(suspect));
+      if (!this.#table.areEnough(suspect.accusers)) continue;
+      const deadlineMs = this.#table.deadlineOf(suspect);
+      atMs = Math.min(atMs, suspect.isAskedLast ? deadlineMs : deadlineMs - PROBE_PERIOD_MS);
     }
     // What is overdue is due now; or the wake would seem to come late.
     atMs = Math.max(atMs, nowMs);
@@ -485,6 +540,9 @@ export class Swim implements Machine<SwimInput, SwimEffect> {
     this.#effects.push(...effects);
   }
 }
+
+/** News that came from another node; a list is all that it knows, however old. */
+type Told = { readonly by: NodeId; readonly news: readonly MemberNews[]; readonly isList?: boolean };
 
 function viewOf({ node, description, standing, evictions, incarnation, sinceMs }: Subject): MemberView {
   return { node, description, status: statusOf({ standing, evictions }), incarnation, sinceMs };

@@ -36,7 +36,8 @@ export const ROOMS: readonly Room[] = [
     holds: ["cluster-sim/"],
     floor: 6,
     imports: ["shared", "nodes/protocol", "nodes/ports", "nodes/node.ts"],
-    typesOnlyFrom: ["nodes/protocol", "nodes/ports"],
+    // Fleets of bare machines are run there as well, so the machines themselves may enter.
+    typesOnlyFrom: ["nodes/ports"],
   },
   // The process and its commands are one room: main.ts does nothing but start one of them.
   { name: "nodes/cli", holds: ["nodes/main.ts", "nodes/cli/"], floor: 7 },
