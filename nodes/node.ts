@@ -108,23 +108,14 @@ export async function createNode(
   const clusterView = new ClusterView({ self, metadata, directory, roster, replicate, clock, timers });
   const report = (): ReturnType<ClusterView["report"]> => clusterView.report();
 
+  const served = { metadata, blobs, uploads, fetchBlob, probeMiss };
+  const told = { clusterView, verifyState, roster, clock, timers, telemetry };
   let isStarted = false;
   return {
     get self() {
       return self();
     },
-    operations: createOperations({
-      metadata,
-      blobs,
-      uploads,
-      fetchBlob,
-      probeMiss,
-      cluster: directory,
-      clusterView,
-      verifyState,
-      timers,
-      telemetry,
-    }),
+    operations: createOperations({ ...served, ...told, cluster: directory }),
     peerService: createPeerService({ self, metadata, blobs, directory, roster, replicate, audit, report }),
     health: () => ({ isStarted, checks: [writeCheck(metadata), ...holdChecks(metadata), membershipCheck(roster)] }),
     start: () => {

@@ -185,6 +185,8 @@ export const MEMBER_LABEL_LENGTH_MAX = 63;
 export const MEMBER_ADDRESS_LENGTH_MAX = 512;
 /** A probe on behalf of another: nine times the probe period, when the asking node doubts itself most. */
 export const PROBE_FOR_MS_MAX = 18_000;
+/** A node that leaves waits so long for others to hold what it wrote. */
+export const LEAVE_MS_MAX = 60_000;
 /** News that one probe, its answer or one push carries beside what it is for. */
 export const NEWS_PER_MESSAGE_MAX = 6;
 /** Each data directory that ever wrote is one, for ever. */

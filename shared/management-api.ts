@@ -43,6 +43,12 @@ export const MemberSchema = Type.Object({
   status: Type.Optional(
     Type.Enum([...MEMBER_STATUSES], { description: "What the cluster holds of it; absent while nobody has answered." }),
   ),
+  statusForMs: Type.Optional(Type.Number({ minimum: 0, description: "For how long that has been so." })),
+  incarnation: Type.Optional(count("Raised by the node whenever it has to contradict what is said of it.")),
+  zone: optionalText("Failure domain within the region."),
+  role: optionalText("full, cache or witness."),
+  capacityBytes: Type.Optional(count("Room for layers.")),
+  costClass: optionalText("What bytes out of there cost."),
   reachability: Type.Enum([...REACHABILITIES], { description: "As the answering node sees it." }),
   roundTripMs: Type.Optional(Type.Number({ minimum: 0, description: "Distance." })),
   forMs: Type.Number({ minimum: 0, description: "For how long the reachability has been so." }),
@@ -73,6 +79,26 @@ export type ReleaseAsked = Static<typeof ReleaseRequestSchema>;
 
 export const ReleasedSchema = Type.Object({ node: text("The node that has let it go."), origin: text("The origin.") });
 export type ReleasedTold = Static<typeof ReleasedSchema>;
+
+export const MEMBER_ACTIONS = ["evict", "admit", "leave"] as const;
+
+export const MemberChangeSchema = Type.Object(
+  {
+    node: text("Name of the member."),
+    action: Type.Enum([...MEMBER_ACTIONS], {
+      description:
+        "evict: give it up; admit: take it back; leave: asked of the node itself, which hands over and leaves.",
+    }),
+  },
+  CLOSED,
+);
+export type MemberChangeAsked = Static<typeof MemberChangeSchema>;
+
+export const MemberChangedSchema = Type.Object({
+  node: text("Name of the member."),
+  status: Type.Enum([...MEMBER_STATUSES], { description: "What it is held for now." }),
+});
+export type MemberChangedTold = Static<typeof MemberChangedSchema>;
 
 export const ClusterSchema = Type.Object({
   cluster: text("Name of the cluster."),
@@ -253,6 +279,11 @@ export function parseVerifyRequest(value: unknown): VerifyAsked {
 /** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
 export function parseReleaseRequest(value: unknown): ReleaseAsked {
   return checked(ReleaseRequestSchema, value);
+}
+
+/** @throws {RegistryError} `UNSUPPORTED` (400) with the first thing that is wrong. */
+export function parseMemberChange(value: unknown): MemberChangeAsked {
+  return checked(MemberChangeSchema, value);
 }
 
 /** Whether an answer says what `schema` promises; what it says beyond that is for others. */

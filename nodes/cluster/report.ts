@@ -4,7 +4,7 @@
  * no question takes longer than `ASK_TIMEOUT_MS`.
  */
 import type { NodeId, Region } from "../../shared/identity.ts";
-import type { MemberStatus } from "../../shared/member.ts";
+import type { ClusterMember, MemberLabels, MemberStatus } from "../../shared/member.ts";
 import type { Reference, RepositoryName } from "../../shared/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Greeting, NodeReport, PeerCalls } from "../ports/peers.ts";
@@ -49,6 +49,9 @@ export type MemberSeen = {
   readonly isSelf: boolean;
   /** What the cluster holds of it; `undefined` while nobody has said who lives at the address. */
   readonly status: MemberStatus | undefined;
+  readonly statusForMs: number | undefined;
+  readonly incarnation: number | undefined;
+  readonly labels: MemberLabels | undefined;
   readonly reachability: Reachability;
   readonly roundTripMs: number | undefined;
   /** For how long the reachability has been what it is. */
@@ -105,13 +108,13 @@ export class ClusterView {
   members(): readonly MemberSeen[] {
     const { directory, roster, clock } = this.#deps;
     const self = this.#deps.self();
-    const statuses = new Map(roster.members().map(({ node, status }) => [node, status]));
+    const known = new Map(roster.members().map((member) => [member.node, member]));
     const nowMs = clock.monotonicMs();
     const own: MemberSeen = {
       ...said(self),
       address: self.advertise.peer,
       isSelf: true,
-      status: statuses.get(self.node),
+      ...standing(known.get(self.node), nowMs),
       reachability: "reachable",
       roundTripMs: 0,
       forMs: nowMs - this.#startedMs,
@@ -120,12 +123,16 @@ export class ClusterView {
       ...said(greeting),
       address,
       isSelf: false,
-      status: greeting === undefined ? undefined : statuses.get(greeting.node),
+      ...standing(greeting === undefined ? undefined : known.get(greeting.node), nowMs),
       reachability,
       roundTripMs,
       forMs: nowMs - sinceMs,
     }));
-    return [own, ...others];
+    const seen = new Set([own.node, ...others.map(({ node }) => node)]);
+    const unseen = [...known.values()]
+      .filter(({ node }) => !seen.has(node))
+      .map((member) => unseenMember(member, nowMs));
+    return [own, ...others, ...unseen];
   }
 
   /** What each node that can be asked says of itself, this one first; `undefined` for those that can't. */
@@ -216,6 +223,22 @@ export class ClusterView {
       return undefined;
     }
   }
+}
+
+function standing(
+  member: ClusterMember | undefined,
+  nowMs: number,
+): Pick<MemberSeen, "status" | "statusForMs" | "incarnation" | "labels"> {
+  const statusForMs = member === undefined ? undefined : nowMs - member.sinceMs;
+  return { status: member?.status, statusForMs, incarnation: member?.incarnation, labels: member?.labels };
+}
+
+/** Heard of and never dialed, or not any more: it left, or was evicted. */
+function unseenMember(member: ClusterMember, nowMs: number): MemberSeen {
+  const { node, region, address } = member;
+  const place = { node, region, address, registry: undefined, version: undefined, isSelf: false };
+  const forMs = nowMs - member.sinceMs;
+  return { ...place, ...standing(member, nowMs), reachability: "unreachable", roundTripMs: undefined, forMs };
 }
 
 function said(greeting: Greeting | undefined): Pick<MemberSeen, "node" | "region" | "registry" | "version"> {

@@ -5,7 +5,7 @@
 
 import { RegistryError } from "../../shared/errors.ts";
 import { type Hlc, wallMsOf } from "../../shared/hlc.ts";
-import { isRegion, type Region } from "../../shared/identity.ts";
+import { isNodeId, isRegion, type Region } from "../../shared/identity.ts";
 import { ImageNameError, parseImageName, referenceOf } from "../../shared/image-name.ts";
 import { parseJson } from "../../shared/json.ts";
 import {
@@ -19,8 +19,10 @@ import {
   type ConflictsTold,
   type HistoryTold,
   type LagTold,
+  type MemberChangedTold,
   type MemberTold,
   type ParkedTold,
+  parseMemberChange,
   parseReleaseRequest,
   parseVerifyRequest,
   parseWaitRequest,
@@ -31,6 +33,7 @@ import {
   type VerifyOutcomeTold,
   type WaitOutcomeTold,
 } from "../../shared/management-api.ts";
+import type { MemberLabels } from "../../shared/member.ts";
 import { isTag, parseRepositoryName, type Reference, type RepositoryName } from "../../shared/reference.ts";
 import type { Author, RegisterKey, Version } from "../../shared/register.ts";
 import type { StateDifference } from "../cluster/compare-state.ts";
@@ -89,6 +92,14 @@ export async function postWait(call: Call, { operations }: Desk): Promise<Reply>
   const request = { repo, reference, regions: parseRegions(regions), level, timeoutMs };
   const { isReached, ...state } = await clusterView.wait(request, call.signal);
   return jsonReply(200, { reached: isReached, ...replicationTold(image, state) } satisfies WaitOutcomeTold);
+}
+
+export async function postMember(call: Call, { operations }: Desk): Promise<Reply> {
+  expectNoEncoding(call);
+  const { node, action } = parseMemberChange(await readJson(call));
+  if (!isNodeId(node)) throw new RegistryError("NAME_UNKNOWN", undefined, { message: "no member has this name" });
+  const status = await operations.changeMember.run(node, action, call.signal);
+  return jsonReply(200, { node, status } satisfies MemberChangedTold);
 }
 
 export async function postVerify(call: Call, { operations, self }: Desk): Promise<Reply> {
@@ -153,13 +164,24 @@ export async function getConflicts({ target }: Call, { operations }: Desk): Prom
   return jsonReply(200, { conflicts, ...known({ next }) } satisfies ConflictsTold);
 }
 
-function memberTold({ isSelf, status, reachability, forMs, address, report, ...member }: MemberDescribed): MemberTold {
+function memberTold({
+  isSelf,
+  status,
+  statusForMs,
+  incarnation,
+  labels,
+  reachability,
+  forMs,
+  address,
+  report,
+  ...member
+}: MemberDescribed): MemberTold {
   const { node, region, registry, version, roundTripMs } = member;
   return {
     ...known({ node, region, registry, version, roundTripMs }),
     address,
     self: isSelf,
-    ...known({ status }),
+    ...known({ status, statusForMs, incarnation, ...labelsTold(labels) }),
     reachability,
     forMs,
     ...known({
@@ -168,6 +190,18 @@ function memberTold({ isSelf, status, reachability, forMs, address, report, ...m
       tags: report?.tags,
       stateHash: report?.stateHash,
     }),
+  };
+}
+
+/** Only what an operator has said. */
+function labelsTold(labels: MemberLabels | undefined) {
+  if (labels === undefined) return {};
+  const { zone, role, capacityBytes, costClass } = labels;
+  return {
+    zone: zone === "" ? undefined : zone,
+    role,
+    capacityBytes,
+    costClass: costClass === "" ? undefined : costClass,
   };
 }
 

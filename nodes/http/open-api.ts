@@ -5,6 +5,8 @@ import {
   ErrorsSchema,
   HistorySchema,
   LagSchema,
+  MemberChangedSchema,
+  MemberChangeSchema,
   ReleasedSchema,
   ReleaseRequestSchema,
   ReplicationSchema,
@@ -59,6 +61,14 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
     query: [],
     body: WaitRequestSchema,
     answer: WaitOutcomeSchema,
+  },
+  {
+    method: "post",
+    path: "/api/v1/members",
+    summary: "Evict a member, admit it again, or let the asked node leave",
+    query: [],
+    body: MemberChangeSchema,
+    answer: MemberChangedSchema,
   },
   {
     method: "post",

@@ -1,9 +1,12 @@
 import type { NodeIdentity } from "../../shared/identity.ts";
 import type { FetchBlob } from "../cluster/fetch-blob.ts";
+import { LeaveCluster } from "../cluster/leave-cluster.ts";
 import type { PeerDirectory } from "../cluster/peer-directory.ts";
 import type { ProbeMiss } from "../cluster/probe-miss.ts";
 import type { ClusterView } from "../cluster/report.ts";
+import type { Roster } from "../cluster/roster.ts";
 import type { VerifyState } from "../cluster/verify-state.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timers } from "../ports/timers.ts";
 import type { Blobs } from "../storage/blobs.ts";
@@ -11,6 +14,7 @@ import type { Metadata } from "../storage/metadata.ts";
 import type { Uploads } from "../storage/uploads.ts";
 import { AskNearPeers } from "./ask-near-peers.ts";
 import { AwaitVersion } from "./await-version.ts";
+import { ChangeMember } from "./change-member.ts";
 import { DeleteBlob } from "./delete-blob.ts";
 import { DeleteManifest } from "./delete-manifest.ts";
 import { DescribeCluster } from "./describe-cluster.ts";
@@ -61,6 +65,7 @@ export type Operations = {
   readonly clusterView: Pick<ClusterView, "lag" | "replication" | "wait">;
   /** Whether all nodes hold the same; asked of everybody, and decided within a time that the caller names. */
   readonly verifyState: Pick<VerifyState, "run">;
+  readonly changeMember: ChangeMember;
 };
 
 export type OperationsDeps = {
@@ -72,16 +77,20 @@ export type OperationsDeps = {
   readonly cluster: PeerDirectory;
   readonly clusterView: ClusterView;
   readonly verifyState: VerifyState;
+  readonly roster: Roster;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly telemetry: Telemetry;
 };
 
 export function createOperations(deps: OperationsDeps): Operations {
-  const { metadata, blobs, uploads, fetchBlob, probeMiss, cluster, clusterView, verifyState, timers, telemetry } = deps;
+  const { metadata, blobs, uploads, fetchBlob, probeMiss, cluster, clusterView, verifyState } = deps;
+  const { roster, clock, timers, telemetry } = deps;
   const { reader } = metadata;
   const self: NodeIdentity = metadata.self;
   const rows = metadata.rowSource();
   const held = new HeldBlobs({ rows });
+  const leaveCluster = new LeaveCluster({ metadata, directory: cluster, roster, clock, timers });
   const askNearPeers = new AskNearPeers({ cluster, reader, timers });
   return {
     pullManifest: new PullManifest({ reader, rows, probeMiss }),
@@ -109,5 +118,6 @@ export function createOperations(deps: OperationsDeps): Operations {
     releaseOrigin: new ReleaseOrigin({ metadata }),
     clusterView,
     verifyState,
+    changeMember: new ChangeMember({ roster, leaveCluster }),
   };
 }

@@ -7,7 +7,7 @@ import { RegistryError } from "../../shared/errors.ts";
 import { UNAVAILABLE_RETRY_AFTER_SECONDS } from "../../shared/limits.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 
-export const HOLD_NAMES = ["identity", "clock"] as const;
+export const HOLD_NAMES = ["identity", "clock", "leaving"] as const;
 export type HoldName = (typeof HOLD_NAMES)[number];
 
 export class WriteHolds {

@@ -31,12 +31,14 @@ export type ClusterOptions = {
   readonly opLogOpsMax?: number;
   /** What a synced batch takes. */
   readonly commitMs?: number;
+  /** Whom each node is told of; all, when not said. */
+  readonly seeds?: readonly number[];
   /** Stands between a node and the network. */
   readonly meddle?: (peers: Peers, self: Greeting) => Peers;
 };
 
 /** What survives a node's process. */
-type Machine = { readonly name: NodeId; readonly clock: SimClock; kv: SimKv; readonly disk: SimDisk };
+type Machine = { readonly name: NodeId; readonly clock: SimClock; kv: SimKv; readonly disk: SimDisk; address: string };
 
 /** One life of one node. */
 export type LivingNode = {
@@ -145,6 +147,11 @@ export class ReplicatingCluster {
     this.#machine(name).kv = kv;
   }
 
+  /** Where the node listens from its next start on. */
+  move(name: NodeId, address: string): void {
+    this.#machine(name).address = address;
+  }
+
   /** Sets a node's wall clock, which keeps that through restarts. */
   shiftClock(name: NodeId, byMs: number): void {
     this.#machine(name).clock.shift(byMs);
@@ -176,13 +183,13 @@ export class ReplicatingCluster {
 
 function newMachine(world: World, name: NodeId): Machine {
   const prng = world.chanceFor(`disk ${name}`);
-  return { name, clock: new SimClock(world), kv: new SimKv(), disk: new SimDisk({ prng }) };
+  return { name, clock: new SimClock(world), kv: new SimKv(), disk: new SimDisk({ prng }), address: `${name}:7000` };
 }
 
 async function startNode(
-  { name, clock, kv: stored, disk }: Machine,
+  { name, clock, kv: stored, disk, address }: Machine,
   { world, network, names }: Pick<ReplicatingCluster, "world" | "network" | "names">,
-  { opLogOpsMax, commitMs = 2, meddle = (peers) => peers }: ClusterOptions,
+  { opLogOpsMax, commitMs = 2, seeds, meddle = (peers) => peers }: ClusterOptions,
 ): Promise<LivingNode> {
   const timers = new SimTimers(world);
   const kv: Kv = {
@@ -204,14 +211,14 @@ async function startNode(
   const self: Greeting = {
     ...metadata.self,
     protocol: { min: 1, max: 1 },
-    advertise: { registry: `http://${name}:5000`, peer: `${name}:7000` },
+    advertise: { registry: `http://${name}:5000`, peer: address },
     version: "1",
   };
   const ports = { clock, timers, random, telemetry };
   const blobs = new Blobs({ disk, metadata, ...ports });
   const directory = new PeerDirectory({
     self,
-    join: names.map((other) => `${other}:7000`),
+    join: (seeds === undefined ? names : seeds.flatMap((seed) => names[seed] ?? [])).map((other) => `${other}:7000`),
     peers: meddle(network.peers(self), self),
     fence: (cause) => metadata.fence(cause),
     ...ports,

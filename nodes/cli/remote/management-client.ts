@@ -11,6 +11,9 @@ import {
   isAnswer,
   LagSchema,
   type LagTold,
+  type MemberChangeAsked,
+  MemberChangedSchema,
+  type MemberChangedTold,
   type ReleaseAsked,
   ReleasedSchema,
   type ReleasedTold,
@@ -61,6 +64,10 @@ export class ManagementClient {
 
   async wait(asked: WaitAsked, signal: AbortSignal): Promise<WaitOutcomeTold> {
     return await this.#ask(this.#post("wait", asked), WaitOutcomeSchema, signal);
+  }
+
+  async changeMember(asked: MemberChangeAsked, signal: AbortSignal): Promise<MemberChangedTold> {
+    return await this.#ask(this.#post("members", asked), MemberChangedSchema, signal);
   }
 
   async verify(asked: VerifyAsked, signal: AbortSignal): Promise<VerifyOutcomeTold> {

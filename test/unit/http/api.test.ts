@@ -83,6 +83,9 @@ describe("the management API", () => {
           version: expect.any(String),
           self: true,
           status: "alive",
+          statusForMs: expect.any(Number),
+          incarnation: 1,
+          role: "full",
           reachability: "reachable",
           roundTripMs: 0,
           forMs: expect.any(Number),
@@ -142,6 +145,16 @@ describe("the management API", () => {
       },
     });
     expect((await ask(node, "release", { origin: 1 })).status).toBe(400);
+  });
+
+  test("refuses decisions about members that are nobody's to make here", async () => {
+    await using node = await listen();
+    const change = async (body: string): Promise<{ readonly status: number; readonly value: unknown }> =>
+      await ask(node, "members", body);
+
+    expect((await change('{"node":"us-1","action":"evict"}')).status).toBe(404);
+    expect((await change('{"node":"eu-1","action":"evict"}')).status).toBe(409);
+    expect((await change('{"node":"eu-1","action":"forget"}')).status).toBe(400);
   });
 
   test("waits until an image has come somewhere, and says so when it has not", async () => {
