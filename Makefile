@@ -49,6 +49,8 @@ ifeq ($(SCENARIO),lab)
 	@LAB_CYCLES=$(or $(COUNT),100) LAB_SEED=$(or $(SEED),1) $(VITEST) --project e2e test/e2e/histories.test.ts
 else ifeq ($(SCENARIO),membership)
 	@node cluster-sim/membership/main.ts --seed $(or $(SEED),1) --count $(or $(COUNT),100)
+else ifeq ($(SCENARIO),spread)
+	@node cluster-sim/spread-main.ts
 else
 	@node cluster-sim/main.ts --seed $(or $(SEED),1) --count $(or $(COUNT),1) --ticks $(or $(TICKS),60) \
 		--scenario $(or $(SCENARIO),swarm) $(if $(REPLAY),--replay $(REPLAY)) $(if $(SVG),--svg $(SVG)) \

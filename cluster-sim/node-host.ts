@@ -34,7 +34,7 @@ export class ProcessGoneError extends Error {
 
 export type HostDeps = {
   readonly world: World;
-  readonly network: SimNetwork;
+  readonly network: Pick<SimNetwork, "peers" | "listen" | "kill" | "silence">;
   readonly note: (subject: string, event: string) => void;
   readonly probes: Probes;
   /** An op that is durable on `holder`'s disk now. */

@@ -2,7 +2,7 @@ import { wallMsOf } from "../../shared/hlc.ts";
 import type { NodeId, Origin, Region } from "../../shared/identity.ts";
 import { unreachable } from "../../shared/invariant.ts";
 import { OP_CREDIT_BYTES } from "../../shared/limits.ts";
-import { VersionVector, vectorHash } from "../../shared/version-vector.ts";
+import { type VectorEntry, VersionVector, vectorHash } from "../../shared/version-vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Greeting, OpBatch, PublisherFrame, SubscriberFrame } from "../ports/peers.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
@@ -13,8 +13,12 @@ import { Bell } from "./bell.ts";
 import { Tasks } from "./driver.ts";
 import { HashTurns } from "./hash-turns.ts";
 
-/** So often each follower hears something. */
+/** So often each follower hears something, unless there are many. */
 export const PULSE_PERIOD_MS = 1_000;
+/** Between two pulses to whomever: what a node says while nothing happens does not grow with its followers. */
+const PULSE_MS_EACH = 60;
+/** More than this is told only to those who ask. */
+const UNTOLD_ENTRIES_MAX = 8;
 const FIRST_ACK_TIMEOUT_MS = 10_000;
 /** Weight of the newest batch in the mean size of an op. */
 const OP_BYTES_SMOOTHING = 1 / 16;
@@ -178,25 +182,31 @@ export class Publish {
         await stream.bell.rungWithin(timers, pulseInMs, ended);
         continue;
       }
-      yield this.#pulse(stream);
-      pulseAtMs = clock.monotonicMs() + PULSE_PERIOD_MS;
+      yield this.#sign(stream);
+      pulseAtMs = clock.monotonicMs() + Math.max(PULSE_PERIOD_MS, this.#streams.size * PULSE_MS_EACH);
     }
   }
 
   #headsIfAsked(stream: Stream): PublisherFrame | undefined {
     if (!stream.isAsked) return undefined;
     stream.isAsked = false;
+    return this.#heads(stream);
+  }
+
+  #heads(stream: Stream): PublisherFrame {
     const { metadata, clock } = this.#deps;
     // The promise is read before what is held, which it speaks of.
     const closed = metadata.closedHlc();
-    const news = metadata
-      .held()
-      .entries()
-      .filter((entry) => !stream.told.coversEntry(entry));
     const own = metadata.held().entry(metadata.self.origin);
-    const held = VersionVector.from([...news, own]);
+    const held = VersionVector.from([...this.#untold(stream), own]);
     stream.told.merge(held);
     return { kind: "heads", held, closed, wallMs: clock.wallMs() };
+  }
+
+  /** What is held here and was neither told nor sent on the stream. */
+  #untold({ told }: Stream): readonly VectorEntry[] {
+    const held = this.#deps.metadata.held().entries();
+    return held.filter((entry) => !told.coversEntry(entry));
   }
 
   /** One batch of what the follower lacks, or what it has to pull; each wanted origin in its turn. */
@@ -223,9 +233,18 @@ export class Publish {
     stream.next.delete(origin);
     stream.next.set(origin, from + ops.length);
     stream.lost.delete(origin);
+    stream.told.advance(origin, from + ops.length - 1);
     stream.sent += creditOf({ ops });
     const mean = ops.reduce((sum, op) => sum + op.length, 0) / ops.length;
     this.#opBytes += this.#opBytes === 0 ? mean : OP_BYTES_SMOOTHING * (mean - this.#opBytes);
+  }
+
+  /** Whose turn it is to hear the hash is told at once what would make it differ, if that is little: it saves the asking. */
+  #sign(stream: Stream): PublisherFrame {
+    const untold = stream.isHashDue ? this.#untold(stream).length : 0;
+    if (untold === 0 || untold > UNTOLD_ENTRIES_MAX) return this.#pulse(stream);
+    stream.isHashDue = false;
+    return this.#heads(stream);
   }
 
   #pulse(stream: Stream): PublisherFrame {

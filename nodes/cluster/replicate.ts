@@ -13,7 +13,7 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer, Timers } from "../ports/timers.ts";
 import { Credit, creditOf } from "../protocol/credit.ts";
 import { Replication, type ReplicationEffect, type ReplicationInput } from "../protocol/replication.ts";
-import { planSpread, type SpreadPeer } from "../protocol/spread.ts";
+import { MESH_NODES_MAX, planSpread, type SpreadPeer } from "../protocol/spread.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import { Bell } from "./bell.ts";
 import { Alarm, Driver, Tasks } from "./driver.ts";
@@ -37,6 +37,8 @@ export type ReplicateDeps = {
 
 /** A publisher says something every second (`PULSE_PERIOD_MS`). */
 const STREAM_SILENCE_MS_MAX = 3_000;
+/** And more rarely where it may have many followers. */
+const STREAM_SILENCE_IN_CROWD_MS_MAX = 10_000;
 /** The answering node may have to read its whole index before the first frame. */
 const PULL_SILENCE_MS_MAX = 15_000;
 /** Batches of one stream that may be on their way to the disk; then the stream is not read on. */
@@ -300,7 +302,7 @@ export class Replicate {
 
   async #readStream(member: ReachableMember, stream: Stream): Promise<StreamEnd> {
     const { signal } = stream.ending;
-    const silence = new Silence(this.#deps, STREAM_SILENCE_MS_MAX, () => stream.ending.abort(new Error("fell silent")));
+    const silence = new Silence(this.#deps, this.#silenceMsMax(), () => stream.ending.abort(new Error("fell silent")));
     try {
       for await (const frame of member.link.replicate(stream.frames, signal)) {
         if (signal.aborted) break;
@@ -378,6 +380,11 @@ export class Replicate {
   #grant(stream: Stream, bytes: number, queuedMs: number): void {
     const granted = stream.credit.apply(bytes, queuedMs);
     if (granted !== undefined) stream.frames.put({ kind: "credit", granted });
+  }
+
+  #silenceMsMax(): number {
+    const isCrowd = this.#peers.size + 1 > MESH_NODES_MAX;
+    return isCrowd ? STREAM_SILENCE_IN_CROWD_MS_MAX : STREAM_SILENCE_MS_MAX;
   }
 
   #ownHash(): Uint8Array {

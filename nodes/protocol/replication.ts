@@ -11,8 +11,8 @@
  * (protocol.md, rules R1 to R5; `Metadata.missing`).
  *
  * Two impatiences must be kept apart. An op that a third node already shows may still be on its way down a stream:
- * pulling at once would send everything twice, so an origin that is asked of somebody is given one and a half round
- * trips. An origin that nobody is asked for will not come: what is missing of it is pulled as soon as it is seen. So is
+ * pulling at once would send everything twice, so an origin that is asked of somebody is given three quarters of
+ * a round trip. An origin that nobody is asked for will not come: what is missing of it is pulled as soon as it is seen. So is
  * what a stream cannot bring, because the publisher's log does not reach back so far, which it says.
  *
  * Hinted handoff (queues kept for absent nodes) was the alternative. It ends with the disk of the sender, and then
@@ -137,7 +137,8 @@ export const LAG_DOUBT_MS = 10_000;
 export const PULLS_MAX = 3;
 /** A stream that is followed gets at least this long to bring what others show already. */
 export const STREAM_PATIENCE_MS_MIN = 150;
-const STREAM_PATIENCE_ROUND_TRIPS = 1.5;
+/** An op that a third node shows left its origin before that: it is half a round trip away at most, and some jitter. */
+const STREAM_PATIENCE_ROUND_TRIPS = 0.75;
 /** A stream that brings nothing for this long is helped by a pull over the very same link. */
 export const STREAM_STALLED_MS = 2_000;
 export const FOLLOW_RETRY_MS_MIN = 100;

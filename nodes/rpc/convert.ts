@@ -59,6 +59,7 @@ import type {
   SubscriberFrame,
   Wanted,
 } from "../ports/peers.ts";
+import { pack, unpack } from "./pack.ts";
 
 const CHAIN_BYTES = 16;
 const SUM_BYTES = 16;
@@ -229,10 +230,12 @@ export function pullRequestFromMessage({ have }: PullRequest__Output): VersionVe
 
 export function pullFrameToMessage(frame: PullFrame): PullFrameMessage {
   switch (frame.kind) {
-    case "ops":
-      return { ops: batchToMessage(frame.batch) };
+    case "ops": {
+      const { ops, ...rest } = frame.batch;
+      return { ops: { ...rest, packed: pack(ops) } };
+    }
     case "live":
-      return { live: { changes: [...frame.changes] } };
+      return { live: { packed: pack(frame.changes) } };
     case "end": {
       const chains = [...frame.chains].map(([origin, chain]) => ({ origin, chain }));
       return { end: { held: encodeVersionVector(frame.held), chains } };
@@ -247,8 +250,8 @@ export function pullFrameFromMessage(message: PullFrame__Output): PullFrame {
     case "ops":
       return { kind: "ops", batch: batchFromMessage(present(message.ops, "a frame holds no ops")) };
     case "live": {
-      const { changes } = present(message.live, "a frame holds no changes");
-      return { kind: "live", changes: changes.map((change) => bytes(change)) };
+      const { packed } = present(message.live, "a frame holds no changes");
+      return { kind: "live", changes: unpack(packed) };
     }
     case "end": {
       const { held, chains } = present(message.end, "a frame holds no end");
@@ -275,7 +278,7 @@ function batchFromMessage(message: OpBatch__Output): OpBatch {
   return {
     origin: parsedOrigin(message.origin),
     from,
-    ops: message.ops.map((op) => bytes(op)),
+    ops: message.packed.length > 0 ? unpack(message.packed) : message.ops.map((op) => bytes(op)),
     // Without one the sender does not know it.
     chain: message.chain.length === 0 ? new Uint8Array() : parsedChain(message.chain),
     base: message.base.length === 0 ? new Uint8Array() : parsedChain(message.base),
@@ -350,7 +353,7 @@ export function auditLaneRequestFromMessage({ lane, known }: AuditLaneRequest__O
 export function laneFrameToMessage(frame: LaneFrame): AuditLaneFrameMessage {
   switch (frame.kind) {
     case "changes":
-      return { changes: { changes: [...frame.changes] } };
+      return { changes: { packed: pack(frame.changes) } };
     case "unknown":
       return { unknown: { fingerprints: sumsToBytes(frame.fingerprints) } };
     default:
@@ -360,8 +363,8 @@ export function laneFrameToMessage(frame: LaneFrame): AuditLaneFrameMessage {
 
 export function laneFrameFromMessage(message: AuditLaneFrame__Output): LaneFrame {
   if (message.frame === "changes") {
-    const { changes } = present(message.changes, "a frame holds no changes");
-    return { kind: "changes", changes: changes.map((change) => bytes(change)) };
+    const { packed } = present(message.changes, "a frame holds no changes");
+    return { kind: "changes", changes: unpack(packed) };
   }
   const { fingerprints } = present(message.unknown, "an audit brought a frame of no known kind");
   return { kind: "unknown", fingerprints: sumsFromBytes(fingerprints) };

@@ -11,15 +11,17 @@ import { imageNamed } from "../support/metadata-fixture.ts";
 
 const WRITER: Origin = parseOrigin("b0b0b0b0b0b0b0b0");
 const AUTHOR = { node: parseNodeId("eu-1"), region: parseRegion("eu"), actor: "ci" };
-const IMAGES = 50;
 const TAGS_PER_REPOSITORY = 200;
-const IMAGES_PER_REPOSITORY = 8;
 /** Of a hundred pushes so many move a tag that is there. */
 const MOVES_PER_HUNDRED = 20;
 const MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
-/** `count` ops of one origin in batches as a publisher sends them; the first are manifests. */
-export function tagMoves(count: number): readonly OpBatch[] {
+/** How many manifests there are, and of how many of them the tags of one repository are. */
+export type Images = { readonly all: number; readonly perRepository: number };
+const FEW: Images = { all: 50, perRepository: 8 };
+
+/** `count` ops of one origin in batches as a publisher sends them. */
+export function tagMoves(count: number, images: Images = FEW): readonly OpBatch[] {
   const batches: OpBatch[] = [];
   let ops: Uint8Array[] = [];
   let bytes = 0;
@@ -33,7 +35,7 @@ export function tagMoves(count: number): readonly OpBatch[] {
     ops = [];
     bytes = 0;
   };
-  for (const op of opsOf(count)) {
+  for (const op of opsOf(count, images)) {
     if (ops.length === OP_BATCH_OPS_MAX || (ops.length > 0 && bytes + op.length > OP_BATCH_BYTES_MAX)) flush();
     ops.push(op);
     bytes += op.length;
@@ -43,8 +45,8 @@ export function tagMoves(count: number): readonly OpBatch[] {
   return batches;
 }
 
-function* opsOf(count: number): Generator<Uint8Array, void> {
-  const images = Array.from({ length: IMAGES }, (_, index) => imageNamed(`image ${index}`));
+function* opsOf(count: number, { all, perRepository }: Images): Generator<Uint8Array, void> {
+  const images = Array.from({ length: all }, (_, index) => imageNamed(`image ${index}`));
   let hlc = hlcAt(1_700_000_000_000);
   const lastWrite = new Map<number, number>();
   let fresh = 0;
@@ -54,7 +56,7 @@ function* opsOf(count: number): Generator<Uint8Array, void> {
     const isMove = fresh > 0 && seq % 100 < MOVES_PER_HUNDRED;
     const tag = isMove ? (seq * 7_919) % fresh : fresh;
     const repo = parseRepositoryName(`shop/app${repoOf(tag)}`);
-    const image = images[(repoOf(tag) + (tag % IMAGES_PER_REPOSITORY)) % IMAGES];
+    const image = images[(repoOf(tag) + (tag % perRepository)) % all];
     if (image === undefined) throw new Error("an image for each number");
     const write = (key: RegisterKey, value: RegisterValue, seen: number, content?: Uint8Array): Uint8Array => {
       hlc = nextHlc(hlc, 1_700_000_000_000 + seq);

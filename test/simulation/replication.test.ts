@@ -28,7 +28,11 @@ async function shown(cluster: ReplicatingCluster): Promise<readonly (Digest | un
 }
 
 function pulls(node: LivingNode, from: NodeId): number {
-  return node.telemetry.valueOf("meridian_replication_pulls_total", { source: `r-${from}`, result: "complete" });
+  return pullsFrom(node, `r-${from}`);
+}
+
+function pullsFrom(node: LivingNode, source: string): number {
+  return node.telemetry.valueOf("meridian_replication_pulls_total", { source, result: "complete" });
 }
 
 /** After this nothing may be left that a node had begun. */
@@ -115,6 +119,64 @@ describe("with nothing in the way", () => {
     expect(cluster.node(0).telemetry.valueOf("meridian_replication_pending_items", target)).toBe(2);
     await end(cluster);
   });
+});
+
+describe("beyond twelve nodes", () => {
+  const CROWD = { nodes: 18, regions: 3 } as const;
+
+  function streamsOf({ telemetry }: LivingNode): number {
+    return telemetry.valueOf("meridian_replication_streams", { direction: "subscribing" });
+  }
+
+  test("each follows its own region and a few others, and hears of every op by a stream all the same", async () => {
+    const cluster = await ReplicatingCluster.start(CROWD);
+    await cluster.world.runFor(3_000);
+    for (let number = 1; number <= 6; number += 1) {
+      await pushAt(cluster, number * 2, imageNamed(`image ${number}`));
+      await cluster.world.runFor(100);
+    }
+
+    const asked = cluster.living.flatMap((node) => [0, 1, 2].map((region) => pullsFrom(node, `region-${region}`)));
+    expect(cluster.isLevel()).toBe(true);
+    expect(Math.max(...asked)).toBe(0);
+    expect(Math.max(...cluster.living.map(streamsOf))).toBeLessThan(cluster.names.length - 1);
+    await end(cluster);
+  });
+
+  test("what a relay does not pass on is known to all within a second by the others' heads", async () => {
+    const isOn = { value: false };
+    const cluster = new ReplicatingCluster({
+      ...CROWD,
+      // Every stream to the third region from another node brings signs of life only: its relays are deaf or dead.
+      meddle: (peers, { region }) =>
+        altered(peers, (frames, address) =>
+          region === "region-2" && isOfRegion(address, 2) ? withoutForeignOps(frames, isOn) : frames,
+        ),
+    });
+    for (const name of cluster.names) await cluster.start(name);
+    await cluster.world.runFor(4_000);
+    isOn.value = true;
+
+    await pushAt(cluster, 0, imageNamed("api"));
+    await cluster.world.runFor(1_000);
+
+    expect(cluster.isLevel()).toBe(true);
+    expect(cluster.living.flatMap((node) => [0, 1, 2].map((region) => pullsFrom(node, `region-${region}`)))).toContain(
+      1,
+    );
+    await end(cluster);
+  });
+
+  function isOfRegion(address: string, region: number): boolean {
+    return (Number(address.slice(1, address.indexOf(":"))) - 1) % CROWD.regions === region;
+  }
+
+  async function* withoutForeignOps(
+    frames: AsyncIterable<PublisherFrame>,
+    isOn: { readonly value: boolean },
+  ): AsyncGenerator<PublisherFrame, void> {
+    for await (const frame of frames) if (!isOn.value || frame.kind !== "ops") yield frame;
+  }
 });
 
 describe("when regions are cut off from each other", () => {

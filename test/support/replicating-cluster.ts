@@ -27,6 +27,8 @@ import { Recorded } from "./pulling-node.ts";
 export type ClusterOptions = {
   readonly seed?: string | number;
   readonly nodes?: number;
+  /** Among how many regions the nodes are dealt out; each is its own when it is left out. */
+  readonly regions?: number;
   /** Ops that each origin's ring keeps. */
   readonly opLogOpsMax?: number;
   /** What a synced batch takes. */
@@ -181,6 +183,10 @@ export class ReplicatingCluster {
   }
 }
 
+function regionOf(name: NodeId, names: readonly NodeId[], regions: number | undefined): string {
+  return regions === undefined ? `r-${name}` : `region-${names.indexOf(name) % regions}`;
+}
+
 function newMachine(world: World, name: NodeId): Machine {
   const prng = world.chanceFor(`disk ${name}`);
   return { name, clock: new SimClock(world), kv: new SimKv(), disk: new SimDisk({ prng }), address: `${name}:7000` };
@@ -189,7 +195,7 @@ function newMachine(world: World, name: NodeId): Machine {
 async function startNode(
   { name, clock, kv: stored, disk, address }: Machine,
   { world, network, names }: Pick<ReplicatingCluster, "world" | "network" | "names">,
-  { opLogOpsMax, commitMs = 2, seeds, meddle = (peers) => peers }: ClusterOptions,
+  { opLogOpsMax, regions, commitMs = 2, seeds, meddle = (peers) => peers }: ClusterOptions,
 ): Promise<LivingNode> {
   const timers = new SimTimers(world);
   const kv: Kv = {
@@ -206,7 +212,7 @@ async function startNode(
   const random = world.chanceFor(`${name} from ${world.nowMs}`);
   const metadata = await Metadata.open(
     { kv, clock, random, telemetry, ...(opLogOpsMax === undefined ? {} : { opLogOpsMax }) },
-    { cluster: parseClusterId("test"), node: name, region: parseRegion(`r-${name}`) },
+    { cluster: parseClusterId("test"), node: name, region: parseRegion(regionOf(name, names, regions)) },
   );
   const self: Greeting = {
     ...metadata.self,

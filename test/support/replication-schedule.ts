@@ -18,6 +18,9 @@ import { type LivingNode, ReplicatingCluster } from "./replicating-cluster.ts";
 const REPOS: readonly RepositoryName[] = ["shop/api", "shop/web"].map(parseRepositoryName);
 const TAGS: readonly Tag[] = ["latest", "v1", "v2"].map(parseTag);
 const NAMES_OF_IMAGES = 12;
+/** One seed in so many is played by enough nodes that most get the ops of others through relays. */
+const CROWD_EVERY = 50;
+const CROWD = 14;
 /** Too much for an op. */
 const LARGE = "x".repeat(40_000);
 
@@ -38,9 +41,10 @@ export class ReplicationSchedule {
   static async play(seed: number, steps: number): Promise<ReplicationSchedule> {
     const probe = new ReplicatingCluster({ seed });
     const prng = probe.world.chanceFor("schedule");
+    const few = prng.integer(3, 5);
     const cluster = new ReplicatingCluster({
       seed,
-      nodes: prng.integer(3, 5),
+      ...(seed % CROWD_EVERY === 0 ? { nodes: CROWD, regions: 3 } : { nodes: few }),
       opLogOpsMax: prng.pick([6, 12, 1_000]),
       commitMs: prng.pick([0, 2, 20]),
     });

@@ -2,9 +2,9 @@
 
 
 export interface Live {
-  'changes'?: (Buffer | Uint8Array | string)[];
+  'packed'?: (Buffer | Uint8Array | string);
 }
 
 export interface Live__Output {
-  'changes': (Buffer)[];
+  'packed': (Buffer);
 }

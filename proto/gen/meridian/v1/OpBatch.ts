@@ -8,6 +8,7 @@ export interface OpBatch {
   'ops'?: (Buffer | Uint8Array | string)[];
   'chain'?: (Buffer | Uint8Array | string);
   'base'?: (Buffer | Uint8Array | string);
+  'packed'?: (Buffer | Uint8Array | string);
 }
 
 export interface OpBatch__Output {
@@ -16,4 +17,5 @@ export interface OpBatch__Output {
   'ops': (Buffer)[];
   'chain': (Buffer);
   'base': (Buffer);
+  'packed': (Buffer);
 }
