@@ -225,6 +225,8 @@ export const VERIFY_DIFFERENCES_TOLD_MAX = 100;
 export const VERIFY_TIMEOUT_MS_DEFAULT = 10_000;
 export const VERIFY_TIMEOUT_MS_MAX = 5 * 60 * 1000;
 
+/** The read of a tag is answered with a warning when something may have been written so long ago and not be here. */
+export const STALENESS_WARNING_MS = 30_000;
 /** Digests that one question between nodes may name. */
 export const DIGESTS_ASKED_MAX = 1_000;
 export const HOLDERS_TOLD_MAX = 16;

@@ -4,6 +4,7 @@ import { RegistryError } from "../../shared/errors.ts";
 import { wallMsOf } from "../../shared/hlc.ts";
 import type { Origin, Region } from "../../shared/identity.ts";
 import { InvariantError, unreachable } from "../../shared/invariant.ts";
+import type { MemberStatus } from "../../shared/member.ts";
 import { PeerError } from "../../shared/peer-error.ts";
 import type { Version } from "../../shared/register.ts";
 import { VersionVector, vectorHash } from "../../shared/version-vector.ts";
@@ -71,6 +72,7 @@ export class Replicate {
   readonly #machine: Replication;
   readonly #driver: Driver<ReplicationInput, ReplicationEffect>;
   readonly #publish: Publish;
+  readonly #startedMs: number;
   readonly #alarm: Alarm;
   readonly #tasks = new Tasks();
   readonly #stopping = new AbortController();
@@ -90,6 +92,7 @@ export class Replicate {
     this.#deps = deps;
     this.#machine = new Replication(deps.metadata.self.origin, deps.metadata.held());
     this.#driver = new Driver(this.#machine, (effect) => this.#perform(effect));
+    this.#startedMs = deps.clock.monotonicMs();
     this.#alarm = new Alarm(deps, () => this.#give({ kind: "woke", nowMs: this.#nowMs() }));
     const closedAgoMs = (origin: Origin): number | undefined => this.#machine.closedAgoMs(origin, this.#nowMs());
     this.#publish = new Publish({ ...deps, closedAgoMs });
@@ -159,6 +162,17 @@ export class Replicate {
       const { node, region } = member.greeting;
       return [{ source: node, region, isReachable, pendingOps, lagMs }];
     });
+  }
+
+  /**
+   * Everything that any node of the cluster wrote longer ago is here: the most that any of them may be ahead. Of one
+   * that has vouched for nothing yet, as long as this node looks for it.
+   */
+  stalenessMs(): number {
+    const nowMs = this.#nowMs();
+    const others = this.#deps.roster.members().filter(({ isSelf, status }) => !isSelf && isOfCluster(status));
+    const ages = others.map(({ origin }) => this.#machine.closedAgoMs(origin, nowMs) ?? nowMs - this.#startedMs);
+    return Math.max(0, ...ages);
   }
 
   #tellParked(): void {
@@ -476,6 +490,11 @@ export class Replicate {
     this.#lookAround();
     this.#gaugesTimer = timers.after(GAUGES_PERIOD_MS, () => this.#setGauges());
   }
+}
+
+/** Whether it may write what is to be known here; of the dead nobody can say what they wrote at last. */
+function isOfCluster(status: MemberStatus): boolean {
+  return status !== "left" && status !== "evicted";
 }
 
 /** `undefined` when it can't be read: what had come another way meanwhile was never looked at. */

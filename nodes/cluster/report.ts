@@ -143,6 +143,11 @@ export class ClusterView {
     return accounts.map(({ node, report }) => ({ node, report }));
   }
 
+  /** Everything that any node of the cluster wrote longer ago is here. */
+  stalenessMs(): number {
+    return this.#deps.replicate.stalenessMs();
+  }
+
   /** Every known node from every other. */
   async lag(signal?: AbortSignal): Promise<readonly LagEntry[]> {
     const accounts = await this.#accounts(undefined, signal);

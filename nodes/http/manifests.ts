@@ -21,25 +21,31 @@ import {
   strongDigestsOf,
   weakDigestsOf,
 } from "./entity-tag.ts";
-import { versionHeader } from "./meridian-headers.ts";
+import { stalenessHeaders, versionHeader } from "./meridian-headers.ts";
 import { bytesReply, emptyReply, type Reply } from "./reply.ts";
 
 /** Serves the bytes and the type as they were pushed, whatever `Accept` says: what a digest names has one form. */
 export async function getManifest(call: Call, { operations }: Desk): Promise<Reply> {
   const repo = parseRepositoryName(placeholder(call, "name"));
   const reference = referenceToRead(placeholder(call, "reference"));
-  return replyWith(await operations.pullManifest.run(repo, reference), call);
+  return replyWith(await operations.pullManifest.run(repo, reference), call, operations.clusterView);
 }
 
 export function manifestAtHand(read: PlainRead, { operations }: Desk): Reply | undefined {
   const repo = parseRepositoryName(placeholder(read, "name"));
   const reference = referenceToRead(placeholder(read, "reference"));
   const pulled = operations.pullManifest.atHand(repo, reference);
-  return pulled === undefined ? undefined : replyWith(pulled, read);
+  return pulled === undefined ? undefined : replyWith(pulled, read, operations.clusterView);
 }
 
-function replyWith({ digest, mediaType, bytes, token }: PulledManifest, { headers }: PlainRead): Reply {
-  const validators = { "Docker-Content-Digest": digest, ETag: entityTagOf(digest), ...versionHeader(token) };
+function replyWith(
+  { digest, mediaType, bytes, token }: PulledManifest,
+  { headers }: PlainRead,
+  view: Pick<Desk["operations"]["clusterView"], "stalenessMs">,
+): Reply {
+  // What a digest names never changes, so it cannot be old.
+  const age = token === undefined ? {} : stalenessHeaders(view.stalenessMs());
+  const validators = { "Docker-Content-Digest": digest, ETag: entityTagOf(digest), ...versionHeader(token), ...age };
   switch (judgeRead(headers, digest)) {
     case "failed":
       throw preconditionFailed(digest);

@@ -324,11 +324,14 @@ function namespaceTold({ path, query }: Target): Headers {
   return { "OCI-Namespace": namespace };
 }
 
-/** A read that says what its caller has seen never shows an older state. */
+/** A read that says what its caller has seen never shows an older state, and one that sets a bound none that may be older. */
 async function awaitVersion(call: Call, { operations }: Desk): Promise<void> {
-  const token = headerOf(call, "meridian-min-version");
   const isRead = call.method === "GET" || call.method === "HEAD";
-  if (token === undefined || !isRead) return;
+  if (!isRead) return;
+  const maxStalenessMs = headerOf(call, "meridian-max-staleness-ms");
+  if (maxStalenessMs !== undefined) await operations.awaitFreshness.run(maxStalenessMs, call.signal);
+  const token = headerOf(call, "meridian-min-version");
+  if (token === undefined) return;
   const [repo, reference] = [call.placeholders.get("name"), call.placeholders.get("reference")];
   const isOfTag = repo !== undefined && reference !== undefined && isRepositoryName(repo) && isTag(reference);
   await operations.awaitVersion.run({ token, tag: isOfTag ? { repo, tag: reference } : undefined }, call.signal);

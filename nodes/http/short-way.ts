@@ -28,7 +28,14 @@ export type ShortWayDeps = {
 };
 
 /** Any of these may change the answer, or ask for more than one. */
-const LONG_WAY_HEADERS = ["content-length", "transfer-encoding", "expect", "range", "meridian-min-version"] as const;
+const LONG_WAY_HEADERS = [
+  "content-length",
+  "transfer-encoding",
+  "expect",
+  "range",
+  "meridian-min-version",
+  "meridian-max-staleness-ms",
+] as const;
 
 /** What is sent in one piece; a reader that takes less of it at once is waited for. */
 const AT_ONCE_BYTES_MAX = 256 * 1024;

@@ -13,6 +13,7 @@ import type { Blobs } from "../storage/blobs.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import type { Uploads } from "../storage/uploads.ts";
 import { AskNearPeers } from "./ask-near-peers.ts";
+import { AwaitFreshness } from "./await-freshness.ts";
 import { AwaitVersion } from "./await-version.ts";
 import { ChangeMember } from "./change-member.ts";
 import { DeleteBlob } from "./delete-blob.ts";
@@ -58,11 +59,13 @@ export type Operations = {
 
   /** Comes before a read whose caller has seen something elsewhere. */
   readonly awaitVersion: AwaitVersion;
+  /** Comes before a read whose caller sets a bound to how old the answer may be. */
+  readonly awaitFreshness: AwaitFreshness;
 
   readonly describeCluster: DescribeCluster;
   readonly releaseOrigin: ReleaseOrigin;
   /** How far nodes are behind each other and images have come; asked of everybody at the moment of the question. */
-  readonly clusterView: Pick<ClusterView, "lag" | "replication" | "wait">;
+  readonly clusterView: Pick<ClusterView, "lag" | "replication" | "wait" | "stalenessMs">;
   /** Whether all nodes hold the same; asked of everybody, and decided within a time that the caller names. */
   readonly verifyState: Pick<VerifyState, "run">;
   readonly changeMember: ChangeMember;
@@ -113,6 +116,7 @@ export function createOperations(deps: OperationsDeps): Operations {
     listConflicts: new ListConflicts({ reader }),
 
     awaitVersion: new AwaitVersion({ metadata, timers }),
+    awaitFreshness: new AwaitFreshness({ clusterView, timers }),
 
     describeCluster: new DescribeCluster({ view: clusterView }),
     releaseOrigin: new ReleaseOrigin({ metadata }),

@@ -301,6 +301,7 @@ describe("an expectation, an upgrade or a connection header changes nothing", ()
       "a version of 10,000 characters",
       get([`Meridian-Min-Version: ${"A".repeat(10_000)}`], "/v2/_catalog"),
     ),
+    refusedBy([400], "a staleness that is no number", get(["Meridian-Max-Staleness-Ms: soon"], "/v2/_catalog")),
     refusedBy([400], "two versions", get(["Meridian-Min-Version: A", "Meridian-Min-Version: B"], "/v2/_catalog")),
   ]);
 });

@@ -28,6 +28,22 @@ async function pagesOf(client: RegistryClient, path: string): Promise<readonly u
   return pages;
 }
 
+describe("a read of a tag", () => {
+  test("says how old its answer can be at most, and one of a digest does not: it is never old", async ({
+    client,
+    repo,
+  }) => {
+    await pushTags(client, repo, ["v1"]);
+
+    const byTag = await client.get(`/v2/${repo}/manifests/v1`);
+    const byDigest = await client.get(`/v2/${repo}/manifests/${byTag.headers["docker-content-digest"]}`);
+
+    expect(byTag.headers).toMatchObject({ "meridian-staleness-ms": "0" });
+    expect(byTag.headers["warning"]).toBeUndefined();
+    expect(byDigest.headers["meridian-staleness-ms"]).toBeUndefined();
+  });
+});
+
 describe("the tags of a repository", () => {
   test("are listed with its name, in JSON (oci end-8a)", async ({ client, repo }) => {
     await pushTags(client, repo, ["v1"]);
