@@ -10,11 +10,11 @@ const PUSHES = 10;
 /** Of the foul weather: other nodes die each time. */
 const FOUL_SEEDS = [2, 3, 4];
 
-let hasFailed = false;
+const missed: string[] = [];
 
 function tell(name: string, value: number, most: number): void {
   const pass = value <= most;
-  hasFailed ||= !pass;
+  if (!pass) missed.push(name);
   console.log(`${name} ${Number(value.toFixed(2))} at most ${Number(most.toFixed(2))} ${pass ? "pass" : "FAIL"}`);
 }
 
@@ -36,4 +36,4 @@ for (const nodes of SIZES) {
   tell(`known-at-all-of-${nodes}-foul-p99-ms`, p99(foul.flatMap(({ knownMs }) => knownMs)), 800);
   tell(`copies-per-node-of-${nodes}-foul`, mean(foul.map(({ copies }) => copies)), 1.4);
 }
-process.exitCode = hasFailed ? 1 : 0;
+process.exitCode = missed.length > 0 ? 1 : 0;

@@ -6,7 +6,7 @@
  * Two weathers. In the fair one nothing is wrong. In the foul one every twentieth message is lost and sent again, and one
  * node in ten is dead without anybody having been told: its streams stand open and are silent.
  */
-import type { Greeting, PeerLink, Peers, PublisherFrame, PullFrame, SubscriberFrame } from "../nodes/ports/peers.ts";
+import type { PeerLink, Peers, PublisherFrame, PullFrame, SubscriberFrame } from "../nodes/ports/peers.ts";
 import { decodeOp, dotOf } from "../shared/change.ts";
 import { type NodeId, parseNodeId } from "../shared/identity.ts";
 import { unreachable } from "../shared/invariant.ts";
@@ -14,7 +14,7 @@ import { OCI_IMAGE_INDEX } from "../shared/media-types.ts";
 import { parseRepositoryName, parseTag } from "../shared/reference.ts";
 import { encodeVersionVector } from "../shared/version-vector.ts";
 import { mapped } from "./mapped.ts";
-import { NodeHost } from "./node-host.ts";
+import { type HostDeps, NodeHost } from "./node-host.ts";
 import { Probes } from "./probes.ts";
 import { latencyMsBetween, REGION_NAMES, type RegionName } from "./regions.ts";
 import type { Place } from "./settings.ts";
@@ -83,12 +83,12 @@ class SpreadRun {
       region: REGION_NAMES[index % REGION_NAMES.length] ?? HOME,
       aheadMs: 0,
     }));
-    const { listen, kill, silence, peers } = this.#network;
-    const network = {
-      listen: listen.bind(this.#network),
-      kill: kill.bind(this.#network),
-      silence: silence.bind(this.#network),
-      peers: (self: Greeting) => this.#tally.counted(peers(self)),
+    const real = this.#network;
+    const network: HostDeps["network"] = {
+      listen: (self, service) => real.listen(self, service),
+      kill: (node) => real.kill(node),
+      silence: (node) => real.silence(node),
+      peers: (self) => this.#tally.counted(real.peers(self)),
     };
     const deps = {
       world,
