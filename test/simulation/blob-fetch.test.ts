@@ -695,7 +695,8 @@ describe("any mixture of faults", () => {
       expect(node.holders.map(({ openReads }) => openReads)).toEqual([0, 0, 0]);
       const stored = await node.world.run(node.blobs.open(digest));
       if (stored === undefined) return;
-      expect(node.openBlobs()).toBe(1);
+      // What lies in memory needs no file.
+      expect(node.openBlobs()).toBe(stored.bytes === undefined ? 1 : 0);
       const kept = await node.world.run(bytesIn({ ...stored, source: "local" }, { start: 0, end: stored.size }));
       expect(kept.equals(blob)).toBe(true);
     },

@@ -313,7 +313,7 @@ describe("what a node tells of its requests", () => {
     expect(await text("/readyz")).toEqual([200, "ok\n"]);
     expect(await text("/readyz?verbose")).toEqual([
       200,
-      "[+] started\n[+] writes\n[+] identity\n[+] clock\n[+] membership\nok\n",
+      "[+] started\n[+] writes\n[+] identity\n[+] clock\n[+] leaving\n[+] membership\nok\n",
     ]);
     expect(await text("/healthz/region")).toEqual([200, "ok\n"]);
     expect(await text("/metrics")).toEqual([200, "up 1\n"]);

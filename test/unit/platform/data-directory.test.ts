@@ -20,7 +20,15 @@ describe("a data directory", () => {
     const data = await openDataDirectory(root, SILENT);
     await data.close();
 
-    expect(await readdir(root)).toEqual(["blobs", "format.json", "holder.json", "journal", "meta", "staging"]);
+    expect(await readdir(root)).toEqual([
+      "blobs",
+      "format.json",
+      "holder.json",
+      "journal",
+      "meta",
+      "quarantine",
+      "staging",
+    ]);
     expect((await stat(root)).mode & 0o777).toBe(0o700);
     expect(JSON.parse(await readFile(join(root, "format.json"), "utf8"))).toEqual({ format: 1 });
   });
