@@ -128,7 +128,7 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
     file: METADATA,
     correct: 'yield { kind: "end", held: VersionVector.from(entries), chains };',
     wrong: 'yield { kind: "end", held: this.#held.clone(), chains };',
-    scenario: "story-44",
+    scenario: "crashes",
   },
   {
     name: "answer from the log what the log has already dropped",
