@@ -3,7 +3,7 @@ import { InvariantError } from "../../shared/invariant.ts";
 import { AUDIT_TIMEOUT_MS, VERIFY_DIFFERENCES_TOLD_MAX } from "../../shared/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Timers } from "../ports/timers.ts";
-import { type Sighting, unexplained } from "../protocol/audit.ts";
+import { hasArrived, type Sighting, unexplained } from "../protocol/audit.ts";
 import type { Metadata } from "../storage/metadata.ts";
 import type { AuditState } from "./audit-state.ts";
 import { compareState, differencesIn, type StateDifference } from "./compare-state.ts";
@@ -80,7 +80,8 @@ export class VerifyState {
       const lanes = first === undefined || now === undefined ? [] : unexplained(first, now);
       if (lanes.length > 0) return await this.#name(member, lanes, signal);
       if (clock.monotonicMs() >= endMs) return decided(now === undefined ? "unprepared" : "pending");
-      first = first !== undefined && now !== undefined && isStillOpen(first, now) ? first : now;
+      // While what was on its way then still is, that first look is the one to compare with.
+      first = first !== undefined && now !== undefined && !hasArrived(first, now) ? first : now;
       await timers.sleep(LOOK_PERIOD_MS, signal);
     }
   }
@@ -105,9 +106,4 @@ type Outcome = Pick<NodeVerified, "verdict" | "differences" | "hasMore">;
 
 function decided(verdict: Verdict): Outcome {
   return { verdict, differences: [], hasMore: false };
-}
-
-/** Whether what was on its way at `first` still is, so that the first look must be kept. */
-function isStillOpen(first: Sighting, now: Sighting): boolean {
-  return !(now.ownHeld.covers(first.peerHeld) && now.peerHeld.covers(first.ownHeld));
 }

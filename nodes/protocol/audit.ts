@@ -32,8 +32,12 @@ export type LaneSums = { readonly own: bigint; readonly peer: bigint };
 
 /** The lanes of `before` whose difference nothing that was on its way then explains. */
 export function unexplained(before: Sighting, now: Sighting): readonly number[] {
-  const hasArrived = now.ownHeld.covers(before.peerHeld) && now.peerHeld.covers(before.ownHeld);
-  return hasArrived ? unchanged(before, now) : [];
+  return hasArrived(before, now) ? unchanged(before, now) : [];
+}
+
+/** Whether each side has come to hold what the other held at `before`. */
+export function hasArrived(before: Sighting, now: Sighting): boolean {
+  return now.ownHeld.covers(before.peerHeld) && now.peerHeld.covers(before.ownHeld);
 }
 
 function unchanged(before: Sighting, now: Sighting): readonly number[] {

@@ -38,6 +38,13 @@ function deathsSince(cluster: ReplicatingCluster): ReadonlySet<string> {
 
 const NOBODY = { n1: [], n2: [], n3: [], n4: [] };
 
+/** What lets the node go in good order. */
+function leaveOf(cluster: ReplicatingCluster, index: number): LeaveCluster {
+  const { metadata, directory, roster, timers } = cluster.node(index);
+  const clock = { monotonicMs: () => cluster.world.nowMs, wallMs: () => 0 };
+  return new LeaveCluster({ metadata, directory, roster, clock, timers });
+}
+
 describe("the members of a cluster", () => {
   test("are all learned from one seed, and dialed", async () => {
     const cluster = new ReplicatingCluster({ nodes: 6, seeds: [0] });
@@ -218,14 +225,8 @@ describe("a member", () => {
 
   test("that leaves takes no more writes, hands over what it has, and is missed by nobody", async () => {
     const cluster = await ReplicatingCluster.start({ nodes: 3 });
-    const { metadata, directory, roster, timers } = cluster.node(2);
-    const leave = new LeaveCluster({
-      metadata,
-      directory,
-      roster,
-      clock: { monotonicMs: () => cluster.world.nowMs, wallMs: () => 0 },
-      timers,
-    });
+    const { metadata } = cluster.node(2);
+    const leave = leaveOf(cluster, 2);
     await cluster.world.run(push(metadata, imageNamed("api")));
     await cluster.world.run(leave.run(60_000, new AbortController().signal));
 
@@ -239,14 +240,8 @@ describe("a member", () => {
 
   test("does not leave while what it wrote is nowhere else, and goes on", async () => {
     const cluster = await ReplicatingCluster.start({ nodes: 3 });
-    const { metadata, directory, roster, timers } = cluster.node(2);
-    const leave = new LeaveCluster({
-      metadata,
-      directory,
-      roster,
-      clock: { monotonicMs: () => cluster.world.nowMs, wallMs: () => 0 },
-      timers,
-    });
+    const { metadata } = cluster.node(2);
+    const leave = leaveOf(cluster, 2);
     cutOff(cluster, 2, "whole");
     await cluster.world.runFor(10_000);
     const leaving = leave.run(5_000, new AbortController().signal).catch((cause: unknown) => cause);
